@@ -1,0 +1,145 @@
+"""What the controller needs from the outside world, as Protocols that it owns. `clients` and `sandbox` implement them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+from meshes.contract import Kind, Manifest, ObjectRef
+
+DEPLOYMENT = Kind("apps", "Deployment")
+REPLICA_SET = Kind("apps", "ReplicaSet")
+CONTROLLER_REVISION = Kind("apps", "ControllerRevision")
+POD = Kind("", "Pod")
+SERVICE = Kind("", "Service")
+CONFIG_MAP = Kind("", "ConfigMap")
+EVENT = Kind("", "Event")
+NAMESPACE = Kind("", "Namespace")
+ENDPOINT_SLICE = Kind("discovery.k8s.io", "EndpointSlice")
+HPA = Kind("autoscaling", "HorizontalPodAutoscaler")
+CANARY = Kind("canary.delivery", "Canary")
+
+
+class Propagation(StrEnum):
+    """What the API server does with the objects that an object owns, when it is deleted."""
+
+    BACKGROUND = "Background"
+    FOREGROUND = "Foreground"
+    ORPHAN = "Orphan"
+
+
+class Change(StrEnum):
+    """What a watch says happened."""
+
+    ADDED = "ADDED"
+    MODIFIED = "MODIFIED"
+    DELETED = "DELETED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """One change of one watched object; `manifest` is its last known state (for DELETED the one it had)."""
+
+    change: Change
+    ref: ObjectRef
+    manifest: Manifest
+
+
+class Cluster(Protocol):
+    """The Kubernetes API with caches that watches keep fresh. Manifests are never changed in place.
+
+    Every call that goes out has a deadline of its own and raises `Unavailable`, `Conflict`, `AlreadyExists`,
+    `NotFound` or `Rejected`. What a write returns is in the cache before the call returns.
+    """
+
+    def get(self, ref: ObjectRef) -> Manifest | None:
+        """Return the object from the cache, None when there is none. Costs no request. The kind must be watched."""
+
+    def list(self, kind: Kind, namespace: str = "", labels: Mapping[str, str] | None = None) -> Sequence[Manifest]:
+        """Return the cached objects of a kind, of one namespace or of all (""), that carry all of `labels`."""
+
+    def subscribe(self, listener: Callable[[Watched], None]) -> None:
+        """Call `listener` on the event loop for each change, and once for each object that is there already."""
+
+    def served(self, kind: Kind) -> tuple[str, ...]:
+        """Return the API versions that the cluster serves for a kind, newest first; empty when it does not know it."""
+
+    async def read(self, ref: ObjectRef) -> Manifest | None:
+        """Return the object from the API server itself, None when there is none."""
+
+    async def create(self, manifest: Manifest) -> Manifest:
+        """Create the object; `apiVersion` may be left out where the kind is known, discovery fills it in."""
+
+    async def patch(
+        self, ref: ObjectRef, patch: Manifest, *, resource_version: str, subresource: str = ""
+    ) -> Manifest:
+        """Apply a JSON merge patch (RFC 7386) if the object still has `resource_version`, else raise `Conflict`.
+
+        Lists are replaced whole; None removes a key. `subresource` is "" or "status".
+        What the server pruned or did not take is a `Rejected` that names the field.
+        """
+
+    async def delete(
+        self, ref: ObjectRef, *, uid: str, resource_version: str, propagation: Propagation = Propagation.BACKGROUND
+    ) -> None:
+        """Delete the object if uid and resourceVersion still match, else raise `Conflict`; gone already is success."""
+
+
+class Clock(Protocol):
+    """The API server's time."""
+
+    def now(self) -> datetime:
+        """Return the API server's time (UTC), never earlier than what it returned before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One sample of an instant query's answer: its labels without `__name__`, and its value (may be NaN or Inf)."""
+
+    labels: Mapping[str, str]
+    value: float
+
+
+class Metrics(Protocol):
+    """Prometheus."""
+
+    async def query(self, promql: str, at: datetime) -> Sequence[Series]:
+        """Return the instant vector (a scalar counts as one unlabelled sample) at a time; empty means no series.
+
+        Raises `Unavailable` when there is no answer, `Rejected` when Prometheus refuses the query or its answer is
+        neither a vector nor a scalar.
+        """
+
+
+class Notifier(Protocol):
+    """Where people are told. Never waits: messages are handed over and sent beside the loop."""
+
+    def tell(self, notice: Notification) -> None:
+        """Take one message for sending."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notification:
+    """One message to people about one canary. `channel` and `mention` are "" for the controller's defaults.
+
+    `facts` are short label/value pairs that are shown under the text. `failure` decides the colour and the mention.
+    """
+
+    namespace: str
+    canary: str
+    reason: str
+    text: str
+    failure: bool
+    facts: Mapping[str, str]
+    channel: str = ""
+    mention: str = ""
+
+
+def ref_of(manifest: Mapping[str, Any]) -> ObjectRef:
+    """Return the reference of a manifest that has apiVersion, kind and a name."""
+    group, _, _ = str(manifest["apiVersion"]).rpartition("/")
+    meta = manifest["metadata"]
+    return ObjectRef(Kind(group, manifest["kind"]), meta.get("namespace", ""), meta["name"])

@@ -1,0 +1,182 @@
+"""All that the author of a mesh adapter needs: the Mesh protocol and the values that pass through it.
+
+An adapter is pure: it turns manifests into manifests and names into PromQL. It does no I/O, keeps no state and
+imports nothing but this module and the standard library. The controller reads and writes the objects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+Manifest = Mapping[str, Any]
+"""A Kubernetes object as plain JSON. It is never changed in place."""
+
+
+class AppProtocol(StrEnum):
+    """What the apex Service's port speaks."""
+
+    HTTP = "http"
+    GRPC = "grpc"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Kind:
+    """A kind of Kubernetes object without its version: `Kind("", "Service")`, `Kind("apps", "Deployment")`."""
+
+    group: str
+    kind: str
+
+    def __str__(self) -> str:
+        """`Deployment.apps`, as kubectl writes it."""
+        return f"{self.kind}.{self.group}" if self.group else self.kind
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ObjectRef:
+    """One object: its kind, its namespace ("" for cluster-scoped kinds) and its name."""
+
+    kind: Kind
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        """`VirtualService.networking.istio.io shop/checkout`."""
+        where = f"{self.namespace}/" if self.namespace else ""
+        return f"{self.kind} {where}{self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """What an adapter must know to find and write the route of one canary.
+
+    `apex` and `canary` are Services of `namespace`; the apex selects the primary's pods. `port` is the apex's port
+    number, `port_name` its name ("" when it has none). `user_route` is the name of the user's own route object
+    (annotation `route`), None when the controller makes its own, named like the apex. `served` holds the API
+    versions that the cluster serves for the adapter's route kind ("v1", "v1beta1"), newest first.
+    `options` are the settings that only one mesh has (`kuma-form`).
+    """
+
+    namespace: str
+    target: str
+    apex: str
+    canary: str
+    port: int
+    port_name: str
+    protocol: AppProtocol
+    user_route: str | None
+    served: tuple[str, ...]
+    options: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """The split as read back from a live route object.
+
+    `weight` is the canary's share in percent (0..100), None when the object is missing or does not hold a split that
+    can be read. `accepted` is true when the mesh took the newest version of the object, or has no way to say;
+    `because` says in one sentence why it is None or not accepted, "" otherwise.
+    """
+
+    weight: int | None
+    accepted: bool
+    because: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """Whose requests a query counts: one Deployment's pods.
+
+    `deployment` is its name, `pods` an RE2 expression (anchored, as PromQL anchors it) that matches exactly its pods.
+    `service` is the Service that the mesh sends its requests through (the apex or the canary Service).
+    """
+
+    namespace: str
+    deployment: str
+    service: str
+    pods: str
+    port: int
+    protocol: AppProtocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counters:
+    """Two PromQL instant-vector selectors of counters, without range and offset: `bad` is a part of `total`.
+
+    The controller turns them into increases over the window that it judges. A missing `bad` series beside a present
+    `total` means that none failed.
+    """
+
+    total: str
+    bad: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Histogram:
+    """A classic histogram of request durations.
+
+    `bucket` is a PromQL instant-vector selector of its `_bucket` counters without a matcher on `le`. `unit_ms` is the
+    number of milliseconds in its unit (1 or 1000). `edges` are the mesh's usual bucket edges in milliseconds, rising;
+    they serve messages and lint only, a verdict uses the edges that the live series have.
+    """
+
+    bucket: str
+    unit_ms: int
+    edges: tuple[float, ...]
+
+
+class RouteError(Exception):
+    """The live objects do not allow what is asked; the message names the object and the remedy.
+
+    `reason` is a CamelCase word for conditions and events, such as `RouteConflict`.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class Mesh(Protocol):
+    """One mesh. An adapter is a class without constructor arguments whose methods are pure.
+
+    Laws that hold for every route, split and live object (`observe`, `render` of the same route):
+    `observe(route, render(route, w, live)).weight == w` for w > 0 and, for w == 0, reads 0; rendering twice changes
+    nothing; what is not ours in `live` comes back as it was; the two weights are never both 0 and add up to 100.
+    """
+
+    name: str
+    """The name users write in the annotation `mesh`."""
+
+    def route_kind(self, route: Route) -> Kind:
+        """Return the kind of the route object, which depends on the protocol for some meshes."""
+
+    def kinds(self) -> tuple[Kind, ...]:
+        """Return every kind that the adapter reads or writes, for watches and rights."""
+
+    def route_ref(self, route: Route) -> ObjectRef:
+        """Return the object that holds the split: the user's own route, or ours."""
+
+    def observe(self, route: Route, live: Manifest | None) -> Seen:
+        """Return the split that the live object holds, and whether the mesh accepted it."""
+
+    def render(self, route: Route, weight: int, live: Manifest | None) -> Manifest:
+        """Return the whole object that gives the canary `weight` percent (0..100).
+
+        `live` is the object as it is, None when there is none. Fields, labels and entries that are not ours come
+        back as they were. Without a user route, weight 0 still names both backends. With a user route, weight 0
+        means at rest: see `restore`. Raises RouteError when the live object does not allow it.
+        """
+
+    def restore(self, route: Route, live: Manifest) -> Manifest | None:
+        """Return the user's own route without the canary backend; None when the object is ours and is to be deleted."""
+
+    def conflict(self, route: Route, others: Sequence[Manifest]) -> RouteError | None:
+        """Return why the route cannot be ours: another route for the same host, an object that overrides it."""
+
+    def requests(self, workload: Workload) -> Counters:
+        """Return the counters of requests and of those among them that failed (5xx, gRPC server faults)."""
+
+    def latency(self, workload: Workload) -> Histogram:
+        """Return the histogram of request durations, as the server side saw them."""
