@@ -1,9 +1,55 @@
 .DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test check lint plants crd docs lock run clean
 
-VENV := .venv/.installed
+PYTHON ?= python3
+MESH ?= istio
+ARGS ?=
+BIN := .venv/bin
+INSTALLED := .venv/.installed
 
-$(VENV): requirements.lock pyproject.toml
-	python3 -m venv .venv
-	.venv/bin/pip install --quiet --require-hashes -r requirements.lock
-	.venv/bin/pip install --quiet --no-deps --no-build-isolation -e .
+help: ## Say what there is to make
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(INSTALLED) ## Ship a good and a bad version on this machine (MESH=istio)
+	$(BIN)/canary demo --mesh $(MESH) $(ARGS)
+
+test: $(INSTALLED) ## Run the tests (ARGS="tests/rollout -k pause")
+	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
+
+check: lint ## Lint, check types, and that generated files are up to date
+	$(BIN)/mypy
+	$(BIN)/canary crd | diff -u manifests/crd.yaml -
+	$(BIN)/python docs/generate.py --check
+
+lint: $(INSTALLED) ## Check style, format and the layers of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+plants: $(INSTALLED) ## Plant each kept fault and see that the tests catch it (ARGS="name ...")
+	$(BIN)/python tests/plants/run.py $(ARGS)
+
+crd: $(INSTALLED) ## Write manifests/crd.yaml anew
+	mkdir -p manifests
+	$(BIN)/canary crd > manifests/crd.yaml.new
+	mv manifests/crd.yaml.new manifests/crd.yaml
+
+docs: $(INSTALLED) ## Write docs/annotations.md and the phase diagram over decide.py anew
+	$(BIN)/python docs/generate.py
+
+lock: $(INSTALLED) ## Pin the newest dependencies that pyproject.toml allows
+	$(BIN)/pip-compile --quiet --upgrade pyproject.toml
+
+run: $(INSTALLED) ## Run the controller (ARGS="--prometheus-url ...")
+	$(BIN)/canary run $(ARGS)
+
+clean: ## Remove what was built
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(INSTALLED): requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
