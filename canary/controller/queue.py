@@ -1,0 +1,135 @@
+"""Which canary is looked at when: one pass at a time for a key, many keys at once, repeats folded into one.
+
+Not its job: what a pass does. A pass that fails is tried again after a delay that doubles with each failure, has
+jitter, and never passes ten seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from canary.errors import CanaryError, Conflict, Unavailable
+
+FIRST_DELAY_S = 0.2
+LONGEST_DELAY_S = 10.0
+
+Key = tuple[str, str]
+"""Namespace and name."""
+
+Handler = Callable[[Key], Awaitable[timedelta | None]]
+"""One pass over a key. It returns when to look again without an event, None for never."""
+
+OnFailure = Callable[[Key, Exception, float], None]
+"""Called with the key, what went wrong and the seconds until the next try."""
+
+
+@dataclass(slots=True)
+class _Entry:
+    dirty: bool = False
+    running: bool = False
+    failures: int = 0
+    timer: asyncio.TimerHandle | None = None
+
+
+class KeyQueue:
+    """A queue of keys with one worker a key.
+
+    `jitter` returns a number in [0, 1); `at_once` bounds the passes that run side by side.
+    """
+
+    def __init__(
+        self, handle: Handler, *, on_failure: OnFailure, jitter: Callable[[], float], at_once: int = 200
+    ) -> None:
+        self._handle = handle
+        self._on_failure = on_failure
+        self._jitter = jitter
+        self._at_once = at_once
+        self._entries: dict[Key, _Entry] = {}
+        self._due: deque[Key] = deque()
+        self._wake = asyncio.Event()
+        self._running = 0
+
+    def __len__(self) -> int:
+        """The number of keys that wait for a worker."""
+        return len(self._due)
+
+    def add(self, key: Key) -> None:
+        """Ask for a pass over `key` as soon as may be; while one runs, for one more after it."""
+        entry = self._entries.setdefault(key, _Entry())
+        if entry.timer is not None:
+            entry.timer.cancel()
+            entry.timer = None
+        if entry.dirty:
+            return
+        entry.dirty = True
+        if not entry.running:
+            self._due.append(key)
+            self._wake.set()
+
+    def add_after(self, key: Key, delay_s: float) -> None:
+        """Ask for a pass in `delay_s` seconds, unless one is asked for before."""
+        entry = self._entries.setdefault(key, _Entry())
+        if entry.dirty:
+            return
+        if entry.timer is not None:
+            entry.timer.cancel()
+        entry.timer = asyncio.get_running_loop().call_later(max(0.0, delay_s), self._elapsed, key)
+
+    def _elapsed(self, key: Key) -> None:
+        self._entries[key].timer = None
+        self.add(key)
+
+    async def run(self) -> None:
+        """Work until cancelled; a cancelled queue leaves no pass running and no timer set."""
+        try:
+            async with asyncio.TaskGroup() as passes:
+                while True:
+                    await self._wake.wait()
+                    self._wake.clear()
+                    while self._due and self._running < self._at_once:
+                        key = self._due.popleft()
+                        entry = self._entries[key]
+                        entry.dirty, entry.running = False, True
+                        self._running += 1
+                        passes.create_task(self._work(key, entry), name=f"pass {key[0]}/{key[1]}")
+        finally:
+            for entry in self._entries.values():
+                if entry.timer is not None:
+                    entry.timer.cancel()
+
+    async def _work(self, key: Key, entry: _Entry) -> None:
+        again_s: float | None = None
+        try:
+            again = await self._handle(key)
+            entry.failures = 0
+            again_s = None if again is None else again.total_seconds()
+        except Exception as failure:  # noqa: BLE001 - a fault in one canary must not stop the others; it is reported
+            again_s = self._delay(entry, failure)
+            self._on_failure(key, failure, again_s)
+        finally:
+            entry.running = False
+            self._running -= 1
+            self._wake.set()
+        if entry.dirty:
+            self._due.append(key)
+        elif again_s is not None:
+            self.add_after(key, again_s)
+        elif entry.timer is None:
+            del self._entries[key]
+
+    def _delay(self, entry: _Entry, failure: Exception) -> float:
+        entry.failures += 1
+        longest = min(LONGEST_DELAY_S, FIRST_DELAY_S * 2.0 ** min(entry.failures - 1, 10))
+        if isinstance(failure, Conflict) and entry.failures == 1:
+            return 0.0  # fresh reads are at hand already
+        wish = failure.retry_after if isinstance(failure, Unavailable) and failure.retry_after else 0.0
+        return min(LONGEST_DELAY_S, max(wish, longest * (0.5 + self._jitter() / 2)))
+
+
+def is_expected(failure: Exception) -> bool:
+    """Return whether a failure is one of our own family, so that a log needs no traceback."""
+    return isinstance(failure, CanaryError)
