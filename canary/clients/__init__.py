@@ -1,0 +1,1 @@
+"""The outside world. Third-party clients are imported only here and in `sandbox`."""

@@ -1,0 +1,250 @@
+"""One HTTP exchange with Prometheus: who we are, how long and how large it may be, and what its answer means.
+
+`prometheus-api-client` accepts a `requests.Session`; this one reads the answer before the package does, because the
+package drops the result's type and the warnings, follows a login page, and waits and reads without bounds. The pool of
+threads, retries and the values are `prometheus.py`.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+import requests
+import structlog
+import urllib3
+from requests.auth import AuthBase, HTTPBasicAuth
+
+from canary.clients.retry import NotSoon
+from canary.errors import ConfigError, Rejected, Unavailable
+
+_log = structlog.get_logger(__name__)
+
+MAX_ANSWER = 8 * 1024 * 1024
+LONG_QUERY = 2000
+_SHOWN = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrometheusAccess:
+    """Where Prometheus is and who asks.
+
+    `url` may have a path prefix and `user:password@`. `token_file` holds a bearer token and is read at each request,
+    because Kubernetes replaces it. `user` is "" for none, and may be "user:password". `connect` and `answer` are the
+    seconds that a connection and a whole answer may take.
+    """
+
+    url: str
+    token_file: Path | None = None
+    ca_file: Path | None = None
+    user: str = ""
+    password: str = field(default="", repr=False)
+    connect: float = 3.0
+    answer: float = 5.0
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ConfigError(
+                f"{self.shown!r} is no URL of Prometheus: write --prometheus-url like http://prometheus.monitoring:9090"
+            )
+        if parts.query or parts.fragment:
+            raise ConfigError(f"the URL of Prometheus, {self.shown}, has a query or fragment: give host and path only")
+        if self.token_file and (self.user or parts.username):
+            raise ConfigError("both --prometheus-token-file and --prometheus-user are set: choose one")
+
+    @property
+    def shown(self) -> str:
+        """The URL without credentials, for messages and for requests."""
+        parts = urlsplit(self.url)
+        return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
+
+    def auth(self) -> AuthBase:
+        """Return what signs each request; it adds nothing when there are no credentials."""
+        if self.token_file:
+            return _TokenFile(self.token_file)
+        parts = urlsplit(self.url)
+        if parts.username is not None:
+            return HTTPBasicAuth(unquote(parts.username), unquote(parts.password or ""))
+        user, _, password = self.user.partition(":")
+        return HTTPBasicAuth(user, self.password or password) if user else _Nobody()
+
+
+class PrometheusSession(requests.Session):
+    """A session whose `request` returns only successful answers that hold a vector or a scalar; it raises the rest.
+
+    Faults of the set-up are `NotSoon`: a token file may come back, a password may be mended.
+    """
+
+    def __init__(self, access: PrometheusAccess) -> None:
+        super().__init__()
+        self._access = access
+        self.auth = access.auth()
+        self.verify = str(access.ca_file) if access.ca_file else True
+        self.headers["Accept"] = "application/json"
+        self.headers["Accept-Encoding"] = "identity"
+
+    def request(self, method: str | bytes, url: str | bytes, *_: Any, **kwargs: Any) -> requests.Response:
+        """Ask within the access's limits; raises `Unavailable` or `Rejected`."""
+        params = kwargs.pop("params", None) or {}
+        long = len(params.get("query", "")) > LONG_QUERY
+        access, until = self._access, time.monotonic() + self._access.answer
+        try:
+            with super().request(
+                "POST" if long else "GET",
+                url,
+                params=None if long else params,
+                data=params if long else None,
+                auth=self.auth,
+                timeout=(access.connect, access.answer),
+                allow_redirects=False,
+                stream=True,
+                verify=self.verify,
+            ) as answer:
+                body = _read(answer, until, access.shown)
+        except requests.exceptions.SSLError as err:
+            raise NotSoon(
+                f"Prometheus at {access.shown} shows a certificate that is not trusted ({_root(err)}): set"
+                " --prometheus-ca-file to the CA that signed it"
+            ) from err
+        except (requests.Timeout, urllib3.exceptions.TimeoutError) as err:
+            raise _slow(access.shown) from err
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as err:
+            raise Unavailable(
+                f"Prometheus at {access.shown} cannot be reached ({_root(err)}): check that it runs, and the address"
+            ) from err
+        except OSError as err:
+            raise NotSoon(f"the CA file for Prometheus, {access.ca_file}, cannot be used: {_root(err)}") from err
+        return _judged(answer, body, params, access.shown)
+
+
+class _TokenFile(AuthBase):
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
+        try:
+            token = self._path.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as err:
+            raise NotSoon(f"the token file for Prometheus, {self._path}, cannot be read: {_root(err)}") from err
+        if not token or not token.isascii() or any(c.isspace() for c in token):
+            raise NotSoon(f"the token file for Prometheus, {self._path}, does not hold one token")
+        r.headers["Authorization"] = f"Bearer {token}"
+        return r
+
+
+class _Nobody(AuthBase):
+    """Adds nothing. Without any auth `requests` would send what it finds in ~/.netrc."""
+
+    def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
+        return r
+
+
+def _read(answer: requests.Response, until: float, url: str) -> bytes:
+    """Return the body. The socket's time-out holds for each read only, so a dripping answer is stopped here."""
+    body = bytearray()
+    while chunk := answer.raw.read1(65536):
+        body += chunk
+        if len(body) > MAX_ANSWER:
+            raise NotSoon(f"the answer of Prometheus at {url} is over {MAX_ANSWER >> 20} MiB: narrow the query")
+        if time.monotonic() > until:
+            raise _slow(url)
+    return bytes(body)
+
+
+def _slow(url: str) -> Unavailable:
+    return Unavailable(f"Prometheus at {url} did not answer in time: check its load, and the cost of the query")
+
+
+def _judged(answer: requests.Response, body: bytes, params: Mapping[str, str], url: str) -> requests.Response:
+    """Return a response that the package can read, if the answer is a success and of a type that can be used."""
+    match answer.status_code:
+        case 401 | 403:
+            raise NotSoon(
+                f"Prometheus at {url} refuses our credentials (HTTP {answer.status_code}): check"
+                " --prometheus-token-file or --prometheus-user"
+            )
+        case 429 | 408 | 425:
+            raise Unavailable(
+                f"Prometheus at {url} asks to wait (HTTP {answer.status_code}): lower the load",
+                retry_after=_wait(answer),
+            )
+        case status if 300 <= status < 400:
+            where = answer.headers.get("Location", "").partition("?")[0]
+            raise NotSoon(f"Prometheus at {url} redirects to {where!r}: set --prometheus-url to its own address")
+    said = _parsed(body)
+    if said is None or said.get("status") not in ("success", "error"):
+        raise _nonsense(answer, url)
+    if said["status"] == "error" or answer.status_code != 200:
+        raise _refusal(answer, said, params, url)
+    _check_type(said.get("data"), params, url)
+    for warning in said.get("warnings") or ():
+        _log.warning("prometheus_warned", url=url, warning=str(warning), query=_cut(params.get("query", "")))
+    good = requests.Response()
+    good.status_code = 200
+    good.raw = io.BytesIO(body)
+    return good
+
+
+def _parsed(body: bytes) -> dict[str, Any] | None:
+    try:
+        said = json.loads(body)
+    except ValueError:
+        return None
+    return said if isinstance(said, dict) else None
+
+
+def _nonsense(answer: requests.Response, url: str) -> Unavailable:
+    kind = answer.headers.get("Content-Type", "no content type").partition(";")[0]
+    what = f"(HTTP {answer.status_code}, {kind})"
+    if answer.status_code >= 500:
+        return Unavailable(f"Prometheus at {url} failed {what}: check it and what stands before it")
+    if answer.status_code == 200 and "json" in kind:
+        return Unavailable(f"the answer of Prometheus at {url} is cut short or broken {what}: check its proxy")
+    return NotSoon(
+        f"what answers at {url} is not Prometheus's API {what}: check host, port and path prefix of --prometheus-url"
+    )
+
+
+def _refusal(answer: requests.Response, said: Mapping[str, Any], params: Mapping[str, str], url: str) -> Exception:
+    """Sort by errorType: https://prometheus.io/docs/prometheus/latest/querying/api/#format-overview."""
+    reason = f"{said.get('errorType', 'error')}: {_cut(str(said.get('error', '')), 500)}"
+    if answer.status_code in (400, 422) or said.get("errorType") in ("bad_data", "execution"):
+        return Rejected(f"Prometheus at {url} refuses the query `{_cut(params.get('query', ''))}`: {reason}")
+    if answer.status_code == 404:
+        return NotSoon(f"Prometheus at {url} does not know its own API ({reason}): check --prometheus-url")
+    return Unavailable(f"Prometheus at {url} failed ({reason}): check its health", retry_after=_wait(answer))
+
+
+def _check_type(data: Any, params: Mapping[str, str], url: str) -> None:
+    kind = data.get("resultType") if isinstance(data, dict) else None
+    if kind in ("matrix", "string"):
+        raise Rejected(
+            f"Prometheus at {url} answers the query `{_cut(params.get('query', ''))}` with a {kind}: a check needs one"
+            " number, so take away the outer range or put a function around it"
+        )
+    if kind not in ("vector", "scalar") or not isinstance(data.get("result"), list):
+        raise NotSoon(f"the answer of Prometheus at {url} has no result of a known type: check what stands before it")
+
+
+def _wait(answer: requests.Response) -> float | None:
+    """Return the seconds of Retry-After; its other form, a date, needs the server's clock and is left out."""
+    said = answer.headers.get("Retry-After", "")
+    return float(said) if said.isdecimal() else None
+
+
+def _root(err: BaseException) -> str:
+    """Return the innermost reason: the outer ones repeat the URL with its whole query."""
+    while (inner := err.__cause__ or err.__context__) is not None:
+        err = inner
+    return getattr(err, "strerror", None) or getattr(err, "verify_message", None) or str(err) or type(err).__name__
+
+
+def _cut(text: str, limit: int = _SHOWN) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
