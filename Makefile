@@ -25,10 +25,10 @@ check: lint ## Lint, check types, and that generated files are up to date
 lint: $(INSTALLED) ## Check style, format and the layers of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 
 plants: $(INSTALLED) ## Plant each kept fault and see that the tests catch it (ARGS="name ...")
-	$(BIN)/python tests/plants/run.py $(ARGS)
+	$(BIN)/python -m tests.plants.run $(ARGS)
 
 crd: $(INSTALLED) ## Write manifests/crd.yaml anew
 	mkdir -p manifests

@@ -1,0 +1,11 @@
+"""What every test may rely on."""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, settings
+
+# The same examples in each run, so that a planted fault is caught every time or never.
+settings.register_profile("steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+# Other examples in each run, and more of them: make test ARGS=--hypothesis-profile=search
+settings.register_profile("search", parent=settings.get_profile("steady"), derandomize=False, max_examples=2000)
+settings.load_profile("steady")
