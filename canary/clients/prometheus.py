@@ -11,7 +11,7 @@ import asyncio
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,7 +19,7 @@ from prometheus_api_client.prometheus_connect import PrometheusConnect
 from urllib3.util.retry import Retry
 
 from canary.clients.prometheus_http import PrometheusAccess, PrometheusSession
-from canary.clients.retry import WITHIN, NotSoon, retrying
+from canary.clients.retry import QUICK, NotSoon, Patience, retrying
 from canary.errors import ConfigError, Rejected, Unavailable
 from canary.ports import Series
 
@@ -29,9 +29,9 @@ THREADS = 8
 class Prometheus:
     """The `Metrics` port over HTTP. Many queries may be under way; those over `THREADS` wait their turn."""
 
-    def __init__(self, access: PrometheusAccess, *, within: timedelta = WITHIN) -> None:
+    def __init__(self, access: PrometheusAccess, *, patience: Patience = QUICK) -> None:
         self._access = access
-        self._within = within
+        self._patience = patience
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="prometheus")
         self._of_thread = threading.local()
 
@@ -68,12 +68,13 @@ class Prometheus:
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._threads, self._custom_query, promql, params)
 
+        within = self._patience.within.total_seconds()
         try:
-            async with asyncio.timeout(self._within.total_seconds()):
-                result = await retrying(once, within=self._within)
+            async with asyncio.timeout(within):
+                result = await retrying(once, self._patience)
         except TimeoutError as err:
             raise Unavailable(
-                f"Prometheus at {self._access.shown} did not answer within {self._within.total_seconds():g} s:"
+                f"Prometheus at {self._access.shown} did not answer within {within:g} s:"
                 " check its load, and the cost of the query"
             ) from err
         return _series(result, self._access.shown)

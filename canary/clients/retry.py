@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 
@@ -14,31 +15,63 @@ from canary.errors import Unavailable
 
 T = TypeVar("T")
 
-TRIES = 3
-WITHIN = timedelta(seconds=8)
 
-_backoff = wait_exponential_jitter(initial=0.2, max=2.0, jitter=0.3)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long to go on: at most `tries` calls (None for no limit), all begun `within` of the first.
+
+    The first wait is `first` seconds, each later one twice as long up to `longest`, each with up to half of `first` of
+    jitter on top.
+    """
+
+    tries: int | None = 3
+    within: timedelta = timedelta(seconds=8)
+    first: float = 0.2
+    longest: float = 2.0
+
+
+QUICK = Patience()
 
 
 class NotSoon(Unavailable):
     """Unavailable in a way that another try within seconds does not mend (a login page, a wrong password)."""
 
 
-async def retrying(call: Callable[[], Awaitable[T]], *, tries: int = TRIES, within: timedelta = WITHIN) -> T:
-    """Return what `call` returns, trying up to `tries` times while it raises `Unavailable`.
+async def retrying(
+    call: Callable[[], Awaitable[T]],
+    patience: Patience = QUICK,
+    *,
+    failed: Callable[[Unavailable], None] | None = None,
+) -> T:
+    """Return what `call` returns; call it again while it raises `Unavailable` and patience lasts.
 
-    Waits 0.2 s, then twice as long each time with jitter, or what the other side asked for (`retry_after`).
-    The last error is raised as soon as the next wait would not end inside `within` of the start. `NotSoon` and
-    every other error are raised at once. How long one `call` may take is limited by the caller.
+    Where the other side asks for a wait (`retry_after`), that is the wait. The last error is raised as soon as the
+    next call would begin too late. `NotSoon` and every other error are raised at once. `failed` is told of each error
+    that is followed by another try. How long one `call` may take is limited by the caller.
     """
     loop = asyncio.get_running_loop()
-    end = loop.time() + within.total_seconds()
+    end = loop.time() + patience.within.total_seconds()
+    backoff = wait_exponential_jitter(multiplier=patience.first, max=patience.longest, jitter=patience.first / 2)
+
+    def pause(state: tenacity.RetryCallState) -> float:
+        asked = _error(state).retry_after
+        return backoff(state) if asked is None else asked
 
     def spent(state: tenacity.RetryCallState) -> bool:
-        return state.attempt_number >= tries or loop.time() + _pause(state) >= end
+        tries = patience.tries
+        return (tries is not None and state.attempt_number >= tries) or loop.time() + state.upcoming_sleep >= end
+
+    def tell(state: tenacity.RetryCallState) -> None:
+        if failed:
+            failed(_error(state))
 
     policy = tenacity.AsyncRetrying(
-        sleep=asyncio.sleep, wait=_pause, stop=spent, retry=tenacity.retry_if_exception(_may_help), reraise=True
+        sleep=asyncio.sleep,
+        wait=pause,
+        stop=spent,
+        before_sleep=tell,
+        retry=tenacity.retry_if_exception(_may_help),
+        reraise=True,
     )
     return await policy(call)
 
@@ -47,7 +80,6 @@ def _may_help(err: BaseException) -> bool:
     return isinstance(err, Unavailable) and not isinstance(err, NotSoon)
 
 
-def _pause(state: tenacity.RetryCallState) -> float:
+def _error(state: tenacity.RetryCallState) -> Unavailable:
     err = state.outcome.exception() if state.outcome else None
-    asked = err.retry_after if isinstance(err, Unavailable) else None
-    return asked if asked is not None else _backoff(state)
+    return err if isinstance(err, Unavailable) else Unavailable("")
