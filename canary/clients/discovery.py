@@ -1,0 +1,108 @@
+"""Which API versions a cluster serves for a kind, and at which path. Asked at the start and when a CRD changes."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass
+
+from canary.clients.kube_http import Call, KubeHttp
+from canary.errors import NotFound, Rejected
+from meshes.contract import Kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resource:
+    """Where a kind is served: its plural, whether it has namespaces, its versions, newest first."""
+
+    kind: Kind
+    plural: str
+    namespaced: bool
+    versions: tuple[str, ...]
+
+    @property
+    def api_version(self) -> str:
+        """The newest version as manifests write it: `apps/v1`, `v1`."""
+        return f"{self.kind.group}/{self.versions[0]}" if self.kind.group else self.versions[0]
+
+    def path(self, namespace: str = "", name: str = "", *, version: str = "", subresource: str = "") -> str:
+        """Return the path of the collection ("" for the name), of an object, or of its subresource."""
+        chosen = version or self.versions[0]
+        root = f"/apis/{self.kind.group}/{chosen}" if self.kind.group else f"/api/{chosen}"
+        where = f"/namespaces/{namespace}" if namespace and self.namespaced else ""
+        parts = [root + where, self.plural, name, subresource]
+        return "/".join(part for part in parts if part)
+
+
+class Discovery:
+    """What the cluster serves of the kinds that were asked for."""
+
+    def __init__(self, http: KubeHttp) -> None:
+        self._http = http
+        self._resources: dict[Kind, Resource] = {}
+
+    def resource(self, kind: Kind) -> Resource:
+        """Return where a kind is served. Raises Rejected when the cluster does not know it."""
+        found = self._resources.get(kind)
+        if found is None:
+            raise Rejected(f"the cluster serves no {kind}: is its CRD installed, and is the API group reachable?")
+        return found
+
+    def served(self, kind: Kind) -> tuple[str, ...]:
+        """Return the versions of a kind, newest first; empty when the cluster does not know it."""
+        found = self._resources.get(kind)
+        return found.versions if found else ()
+
+    async def refresh(self, kinds: set[Kind]) -> None:
+        """Ask the cluster anew for these kinds. A group that it does not know leaves its kinds unserved."""
+        groups = sorted({kind.group for kind in kinds})
+        found = await asyncio.gather(*(self._group(group) for group in groups))
+        for group, resources in zip(groups, found, strict=True):
+            for kind in (kind for kind in kinds if kind.group == group):
+                entry = _resource(kind, resources)
+                if entry is None:
+                    self._resources.pop(kind, None)
+                else:
+                    self._resources[kind] = entry
+
+    async def _group(self, group: str) -> dict[str, list[dict[str, object]]]:
+        if not group:
+            return {"v1": await self._version("/api/v1")}
+        try:
+            listed = await self._http.send(Call(method="GET", path=f"/apis/{group}", what=f"API group {group}"))
+        except NotFound:
+            return {}
+        versions = [entry["version"] for entry in listed["versions"]]
+        resources = await asyncio.gather(*(self._version(f"/apis/{group}/{version}") for version in versions))
+        return dict(zip(versions, resources, strict=True))
+
+    async def _version(self, path: str) -> list[dict[str, object]]:
+        try:
+            answer = await self._http.send(Call(method="GET", path=path, what=f"API resources of {path}"))
+        except NotFound:
+            return []
+        return list(answer["resources"])
+
+
+def _resource(kind: Kind, by_version: dict[str, list[dict[str, object]]]) -> Resource | None:
+    versions: list[str] = []
+    entry: dict[str, object] = {}
+    for version in sorted(by_version, key=version_rank, reverse=True):
+        for listed in by_version[version]:
+            if listed["kind"] == kind.kind and "/" not in str(listed["name"]):
+                versions.append(version)
+                entry = entry or listed
+    if not versions:
+        return None
+    return Resource(
+        kind=kind, plural=str(entry["name"]), namespaced=bool(entry["namespaced"]), versions=tuple(versions)
+    )
+
+
+def version_rank(version: str) -> tuple[int, int, int]:
+    """Return the rank of an API version: stable over beta over alpha, then the higher number (the rule of CRDs)."""
+    match = re.fullmatch(r"v(\d+)(?:(alpha|beta)(\d+))?", version)
+    if match is None:
+        return (-1, 0, 0)
+    stage = {None: 2, "beta": 1, "alpha": 0}[match[2]]
+    return (stage, int(match[1]), int(match[3] or 0))

@@ -1,0 +1,211 @@
+"""The Kubernetes API behind the Cluster port: reads from watched caches, writes with the resourceVersion that was read.
+
+What was written is compared with what the server answers, so that a field it pruned is an error that names it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from canary.clients.discovery import Discovery, Resource
+from canary.clients.kube_cache import Cache, Reflector
+from canary.clients.kube_http import MERGE_PATCH, Call, KubeHttp
+from canary.errors import NotFound, Rejected
+from canary.ports import CANARY, EVENT, Propagation, Watched
+from meshes.contract import Kind, Manifest, ObjectRef
+
+CRD = Kind("apiextensions.k8s.io", "CustomResourceDefinition")
+FIELD_MANAGER = "canary-controller"
+MANAGER = ("fieldManager", FIELD_MANAGER)
+
+
+class KubeCluster:
+    """The Cluster port over one API server. Make it with `kube_cluster`."""
+
+    def __init__(self, http: KubeHttp, kinds: Iterable[Kind], namespaces: Sequence[str]) -> None:
+        self._http = http
+        self._kinds = {*kinds}
+        self._namespaces = tuple(namespaces) or ("",)
+        self._discovery = Discovery(http)
+        self._cache = Cache()
+        self._reflectors: dict[tuple[Kind, str], Reflector] = {}
+        self._tasks: asyncio.TaskGroup | None = None
+        self._running: list[asyncio.Task[None]] = []
+
+    async def start(self, tasks: asyncio.TaskGroup) -> None:
+        """Find out what is served, watch it in tasks of `tasks`, and return once all caches are filled.
+
+        Raises Rejected when the Canary CRD is not installed.
+        """
+        self._tasks = tasks
+        await self._discovery.refresh({*self._kinds, CRD, EVENT})
+        if not self._discovery.served(CANARY):
+            raise Rejected(f"{self._http.host} serves no {CANARY}: apply manifests/crd.yaml (`canary crd` prints it)")
+        self._watch_what_is_served()
+        for reflector in tuple(self._reflectors.values()):
+            await reflector.filled.wait()
+        self._cache.subscribe(self._crd_changed)
+
+    def _watch_what_is_served(self) -> None:
+        assert self._tasks is not None
+        for kind in {*self._kinds, CRD}:
+            if not self._discovery.served(kind):
+                continue
+            resource = self._discovery.resource(kind)
+            for namespace in self._namespaces if resource.namespaced else ("",):
+                if (kind, namespace) not in self._reflectors:
+                    reflector = Reflector(self._http, self._cache, resource, namespace)
+                    self._reflectors[kind, namespace] = reflector
+                    self._running.append(self._tasks.create_task(reflector.run(), name=f"watch {kind} {namespace}"))
+
+    def _crd_changed(self, event: Watched) -> None:
+        spec = event.manifest.get("spec", {})
+        kind = Kind(spec.get("group", ""), spec.get("names", {}).get("kind", ""))
+        if event.ref.kind == CRD and kind in self._kinds and self._tasks is not None:
+            known = {version["name"] for version in spec.get("versions", ()) if version.get("served")}
+            if known != set(self._discovery.served(kind)):
+                self._tasks.create_task(self._learn(kind), name=f"discover {kind}")
+
+    async def _learn(self, kind: Kind) -> None:
+        # Between the CRD and its being served lies a moment (condition Established); the next change comes then.
+        await self._discovery.refresh({kind})
+        self._watch_what_is_served()
+
+    def stop(self) -> None:
+        """End the watches."""
+        for task in self._running:
+            task.cancel()
+
+    def filled(self) -> bool:
+        """Return whether every cache has been filled once."""
+        return bool(self._reflectors) and all(reflector.filled.is_set() for reflector in self._reflectors.values())
+
+    def get(self, ref: ObjectRef) -> Manifest | None:
+        return self._cache.get(ref)
+
+    def list(self, kind: Kind, namespace: str = "", labels: Mapping[str, str] | None = None) -> Sequence[Manifest]:
+        return self._cache.listed(kind, namespace, labels or {})
+
+    def subscribe(self, listener: Callable[[Watched], None]) -> None:
+        self._cache.subscribe(listener)
+
+    def served(self, kind: Kind) -> tuple[str, ...]:
+        return self._discovery.served(kind)
+
+    async def read(self, ref: ObjectRef) -> Manifest | None:
+        path = self._discovery.resource(ref.kind).path(ref.namespace, ref.name)
+        try:
+            manifest: Manifest = await self._http.send(Call(method="GET", path=path, what=str(ref)))
+        except NotFound:
+            return None
+        return manifest
+
+    async def create(self, manifest: Manifest) -> Manifest:
+        kind, resource, version = self._where(manifest)
+        metadata = manifest["metadata"]
+        ref = ObjectRef(kind, metadata.get("namespace", ""), metadata["name"])
+        body = {**manifest, "apiVersion": f"{kind.group}/{version}" if kind.group else version}
+        path = resource.path(ref.namespace, version=version)
+        created = await self._http.send(Call(method="POST", path=path, what=str(ref), query=(MANAGER,), body=body))
+        self._keep(kind, created)
+        _expect(ref, body, created)
+        return _as(created)
+
+    async def patch(self, ref: ObjectRef, patch: Manifest, *, resource_version: str, subresource: str = "") -> Manifest:
+        body = {**patch, "metadata": {**patch.get("metadata", {}), "resourceVersion": resource_version}}
+        path = self._discovery.resource(ref.kind).path(ref.namespace, ref.name, subresource=subresource)
+        call = Call(method="PATCH", path=path, what=str(ref), query=(MANAGER,), body=body, content_type=MERGE_PATCH)
+        patched = await self._http.send(call)
+        self._keep(ref.kind, patched)
+        _expect(ref, patch, patched)
+        return _as(patched)
+
+    async def delete(
+        self, ref: ObjectRef, *, uid: str, resource_version: str, propagation: Propagation = Propagation.BACKGROUND
+    ) -> None:
+        body = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "preconditions": {"uid": uid, "resourceVersion": resource_version},
+            "propagationPolicy": propagation.value,
+        }
+        path = self._discovery.resource(ref.kind).path(ref.namespace, ref.name)
+        try:
+            answer = await self._http.send(Call(method="DELETE", path=path, what=str(ref), body=body))
+        except NotFound:
+            return
+        if answer.get("kind") == ref.kind.kind and answer["metadata"].get("finalizers"):
+            self._keep(ref.kind, answer)
+
+    def _where(self, manifest: Manifest) -> tuple[Kind, Resource, str]:
+        group, _, version = str(manifest.get("apiVersion", "")).rpartition("/")
+        kind = Kind(group, manifest["kind"])
+        resource = self._discovery.resource(kind)
+        return kind, resource, version if version in resource.versions else resource.versions[0]
+
+    def _keep(self, kind: Kind, manifest: Any) -> None:
+        if kind in self._kinds:
+            self._cache.put(kind, manifest)
+
+
+def _as(answer: Any) -> Manifest:
+    manifest: Manifest = answer
+    return manifest
+
+
+def _expect(ref: ObjectRef, sent: Any, got: Any) -> None:
+    missing = lost_field(sent, got, "")
+    if missing:
+        raise Rejected(
+            f"{ref}: the API server did not keep {missing}; the installed version of {ref.kind} may not know the field"
+        )
+
+
+def lost_field(sent: Any, got: Any, path: str) -> str:
+    """Return the path of the first field that was sent and does not stand in the answer, "" when none is missing.
+
+    None in a merge patch removes a key; what the server added is no loss.
+    """
+    if isinstance(sent, Mapping):
+        if not isinstance(got, Mapping):
+            return path if sent else ""
+        for key, value in sent.items():
+            if path == ".metadata" and key in ("resourceVersion", "managedFields", "creationTimestamp"):
+                continue
+            lost = _lost_key(key, value, got, f"{path}.{key}")
+            if lost:
+                return lost
+        return ""
+    if isinstance(sent, list):
+        if not isinstance(got, list) or len(sent) != len(got):
+            return path if sent or got else ""
+        lost_items = (
+            lost_field(one, other, f"{path}[{i}]") for i, (one, other) in enumerate(zip(sent, got, strict=True))
+        )
+        return next((lost for lost in lost_items if lost), "")
+    return "" if sent == got else path
+
+
+def _lost_key(key: str, value: Any, got: Mapping[str, Any], path: str) -> str:
+    if value is None:
+        return "" if got.get(key) is None else path
+    if key not in got:
+        return "" if value in ({}, [], "", False, 0) else path
+    return lost_field(value, got[key], path)
+
+
+@asynccontextmanager
+async def kube_cluster(
+    http: KubeHttp, kinds: Iterable[Kind], namespaces: Sequence[str] = ()
+) -> AsyncIterator[KubeCluster]:
+    """Open the Cluster port over an API server, caches filled; its watches end with the block."""
+    cluster = KubeCluster(http, kinds, namespaces)
+    async with asyncio.TaskGroup() as tasks:
+        await cluster.start(tasks)
+        try:
+            yield cluster
+        finally:
+            cluster.stop()

@@ -1,0 +1,204 @@
+"""The cache of one watched kind, and the task that keeps it fresh: list in pages, then watch with bookmarks.
+
+Survived: answers 410 (list anew), dropped and silent connections (watch again from where it was), servers that are
+away (tried again, delays of at most 10 s with jitter). What is cached is cut down to the fields that are used.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import structlog
+
+from canary.clients.discovery import Resource
+from canary.clients.kube_http import Call, KubeHttp
+from canary.errors import CanaryError, NotFound, Rejected
+from canary.ports import CANARY, DEPLOYMENT, POD, Change, Watched
+from meshes.contract import Kind, Manifest, ObjectRef
+
+PAGE = 500
+WATCH_S = 300
+SILENCE_S = 100.0
+"""A watch hears a bookmark about once a minute; a connection that is silent for longer is taken for dead."""
+
+log = structlog.get_logger()
+
+
+class Cache:
+    """The objects of all watched kinds by reference, and who is told of changes."""
+
+    def __init__(self) -> None:
+        self._objects: dict[Kind, dict[tuple[str, str], Manifest]] = {}
+        self._listeners: list[Callable[[Watched], None]] = []
+
+    def get(self, ref: ObjectRef) -> Manifest | None:
+        """Return the object, None when it is not there."""
+        return self._objects.get(ref.kind, {}).get((ref.namespace, ref.name))
+
+    def listed(self, kind: Kind, namespace: str, labels: Mapping[str, str]) -> list[Manifest]:
+        """Return the objects of a kind, of one namespace or all (""), that carry all of `labels`."""
+        return [
+            manifest
+            for (where, _), manifest in self._objects.get(kind, {}).items()
+            if (not namespace or where == namespace) and _carries(manifest, labels)
+        ]
+
+    def subscribe(self, listener: Callable[[Watched], None]) -> None:
+        """Tell `listener` of each object that is there, and of each change from now on."""
+        for kind, objects in self._objects.items():
+            for (namespace, name), manifest in tuple(objects.items()):
+                listener(Watched(change=Change.ADDED, ref=ObjectRef(kind, namespace, name), manifest=manifest))
+        self._listeners.append(listener)
+
+    def put(self, kind: Kind, manifest: dict[str, Any]) -> None:
+        """Take an object as the API server sent it, unless a newer one of the same name is there."""
+        ref = _ref(kind, manifest)
+        objects = self._objects.setdefault(kind, {})
+        before = objects.get((ref.namespace, ref.name))
+        if before is not None and not _newer(manifest, before):
+            return
+        kept = trimmed(kind, manifest)
+        objects[ref.namespace, ref.name] = kept
+        self._tell(Watched(change=Change.MODIFIED if before else Change.ADDED, ref=ref, manifest=kept))
+
+    def drop(self, kind: Kind, manifest: Mapping[str, Any]) -> None:
+        """Forget an object that was deleted, unless another of the same name has come since."""
+        ref = _ref(kind, manifest)
+        before = self._objects.get(kind, {}).get((ref.namespace, ref.name))
+        if before is None or before["metadata"].get("uid") != manifest["metadata"].get("uid"):
+            return
+        del self._objects[kind][ref.namespace, ref.name]
+        self._tell(Watched(change=Change.DELETED, ref=ref, manifest=before))
+
+    def replace(self, kind: Kind, namespace: str, listed: list[dict[str, Any]]) -> None:
+        """Take a whole list: what is not in it is gone."""
+        there = {_ref(kind, manifest) for manifest in listed}
+        for (where, name), manifest in tuple(self._objects.get(kind, {}).items()):
+            if (not namespace or where == namespace) and ObjectRef(kind, where, name) not in there:
+                self.drop(kind, manifest)
+        for manifest in listed:
+            self.put(kind, manifest)
+
+    def _tell(self, event: Watched) -> None:
+        for listener in self._listeners:
+            listener(event)
+
+
+class Reflector:
+    """Keeps the cache of one kind, in one namespace or all (""), as the API server has it."""
+
+    def __init__(self, http: KubeHttp, cache: Cache, resource: Resource, namespace: str) -> None:
+        self._http = http
+        self._cache = cache
+        self._resource = resource
+        self._namespace = namespace if resource.namespaced else ""
+        self._path = resource.path(self._namespace)
+        self._what = f"{resource.kind}" + (f" in {namespace}" if self._namespace else "")
+        self._failures = 0
+        self.filled = asyncio.Event()
+
+    async def run(self) -> None:
+        """List and watch until cancelled."""
+        version = ""
+        while True:
+            try:
+                if not version:
+                    version = await self._list()
+                    self.filled.set()
+                version = await self._watch(version)
+                self._failures = 0
+            except (CanaryError, OSError, TimeoutError) as failure:
+                self._failures += 1
+                if isinstance(failure, Rejected | NotFound) or self._failures > 3:
+                    version = ""
+                delay = min(10.0, 0.2 * 2.0 ** min(self._failures, 8)) * random.uniform(0.5, 1)
+                log.warning("watch_interrupted", kind=self._what, error=str(failure), again_in_s=round(delay, 2))
+                await asyncio.sleep(delay)
+
+    async def _list(self) -> str:
+        items: list[dict[str, Any]] = []
+        token = ""
+        while True:
+            query = [("limit", str(PAGE)), *([("continue", token)] if token else [])]
+            page = await self._http.send(
+                Call(method="GET", path=self._path, what=self._what, query=tuple(query), deadline_s=30)
+            )
+            # A list of built-in kinds names kind and version once, for all its items.
+            named = {"apiVersion": page["apiVersion"], "kind": self._resource.kind.kind}
+            items += [{**named, **item} for item in page["items"]]
+            token = page["metadata"].get("continue", "")
+            if not token:
+                self._cache.replace(self._resource.kind, self._namespace, items)
+                return str(page["metadata"]["resourceVersion"])
+
+    async def _watch(self, version: str) -> str:
+        """Watch from `version` until the server ends it; return where to go on, "" to list anew."""
+        seconds = int(WATCH_S * random.uniform(0.8, 1))
+        query = (
+            ("watch", "true"),
+            ("allowWatchBookmarks", "true"),
+            ("resourceVersion", version),
+            ("timeoutSeconds", str(seconds)),
+        )
+        call = Call(method="GET", path=self._path, what=f"watch of {self._what}", query=query)
+        try:
+            async with self._http.stream(call, silence_s=SILENCE_S) as lines:
+                buffer = b""
+                async for chunk in lines.iter_any():
+                    *whole, buffer = (buffer + chunk).split(b"\n")
+                    for line in whole:
+                        if line and not (version := self._take(json.loads(line), version)):
+                            return ""
+        except Rejected as gone:
+            if "410" in str(gone):
+                return ""
+            raise
+        except (OSError, TimeoutError, ValueError) as cut:
+            log.info("watch_cut", kind=self._what, error=str(cut) or type(cut).__name__)
+        return version
+
+    def _take(self, event: dict[str, Any], version: str) -> str:
+        manifest = event["object"]
+        match str(event["type"]):
+            case "ADDED" | "MODIFIED":
+                self._cache.put(self._resource.kind, manifest)
+            case "DELETED":
+                self._cache.drop(self._resource.kind, manifest)
+            case "BOOKMARK":
+                pass
+            case _:
+                log.info("watch_expired", kind=self._what, code=manifest.get("code"), error=manifest.get("message"))
+                return ""
+        return str(manifest["metadata"].get("resourceVersion", version))
+
+
+def trimmed(kind: Kind, manifest: dict[str, Any]) -> Manifest:
+    """Return the manifest without what is never read: managedFields but where commands are looked for, pods' specs."""
+    metadata = dict(manifest["metadata"])
+    if kind not in (CANARY, DEPLOYMENT):
+        metadata.pop("managedFields", None)
+    kept = {**manifest, "metadata": metadata}
+    if kind == POD:
+        metadata.pop("annotations", None)
+        kept.pop("spec", None)
+    return kept
+
+
+def _ref(kind: Kind, manifest: Mapping[str, Any]) -> ObjectRef:
+    metadata = manifest["metadata"]
+    return ObjectRef(kind, metadata.get("namespace", ""), metadata["name"])
+
+
+def _newer(manifest: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
+    """Return whether a manifest is newer; resourceVersions of one kind are compared as numbers (KEP-5504)."""
+    new, old = manifest["metadata"]["resourceVersion"], before["metadata"]["resourceVersion"]
+    return int(new) > int(old) if new.isdigit() and old.isdigit() else bool(new != old)
+
+
+def _carries(manifest: Manifest, labels: Mapping[str, str]) -> bool:
+    has = manifest["metadata"].get("labels") or {}
+    return all(has.get(name) == value for name, value in labels.items())

@@ -1,0 +1,192 @@
+"""One request to the Kubernetes API: credentials, a deadline, typed errors, JSON. No caches, no retries.
+
+Built on the `kubernetes` package for configuration and credentials; its models are not used, since turning big answers
+into them is slow and they know no beta versions.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from kubernetes.aio import config as kube_config
+from kubernetes.aio.client import ApiClient, Configuration
+
+from canary.errors import AlreadyExists, CanaryError, ConfigError, Conflict, NotFound, Rejected, Unavailable
+
+DEADLINE_S = 10.0
+LARGEST_ANSWER = 256 * 1024 * 1024
+MERGE_PATCH = "application/merge-patch+json"
+
+
+class ServerClock:
+    """The API server's time, read off the Date header of its answers; between them it goes on by the monotonic clock.
+
+    The header has whole seconds, so a difference of up to 1.5 s changes nothing.
+    """
+
+    def __init__(self) -> None:
+        self._offset: float | None = None
+        self._latest = datetime.min.replace(tzinfo=UTC)
+
+    def seen(self, date: str | None) -> None:
+        """Take the Date header of an answer that has just arrived; one that does not parse is ignored."""
+        try:
+            stamp = parsedate_to_datetime(date or "").timestamp() + 0.5
+        except ValueError:
+            return
+        offset = stamp - time.monotonic()
+        if self._offset is None or abs(offset - self._offset) > 1.5:
+            self._offset = offset
+
+    def now(self) -> datetime:
+        """Return the API server's time, never earlier than before; this machine's until the first answer."""
+        if self._offset is None:
+            return datetime.now(UTC)
+        self._latest = max(self._latest, datetime.fromtimestamp(time.monotonic() + self._offset, UTC))
+        return self._latest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request: method, path, query, body; `what` names the object in errors."""
+
+    method: str
+    path: str
+    what: str
+    query: tuple[tuple[str, str], ...] = ()
+    body: Mapping[str, Any] | None = None
+    content_type: str = "application/json"
+    deadline_s: float = DEADLINE_S
+
+
+class KubeHttp:
+    """Sends calls to one API server. Use `connect` to make one, and close it."""
+
+    def __init__(self, api: ApiClient, clock: ServerClock) -> None:
+        self._api = api
+        self.clock = clock
+
+    @property
+    def host(self) -> str:
+        """The address of the API server."""
+        return str(self._api.configuration.host)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._api.close()
+
+    async def send(self, call: Call) -> Any:
+        """Send one call and return its JSON. Raises the typed errors of canary.errors; a write that timed out or was
+        cut has `outcome_unknown`."""
+        limits = aiohttp.ClientTimeout(total=call.deadline_s)
+        try:
+            response = await self._request(call, limits)
+            try:
+                raw = await response.read()
+            finally:
+                response.release()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self._unreachable(call, error) from error
+        if len(raw) > LARGEST_ANSWER:
+            raise Unavailable(f"{call.what}: the API server's answer is larger than {LARGEST_ANSWER} bytes")
+        return self._answer(call, response, raw)
+
+    @asynccontextmanager
+    async def stream(self, call: Call, *, silence_s: float) -> AsyncIterator[aiohttp.StreamReader]:
+        """Open a streaming answer (a watch); reading raises TimeoutError after `silence_s` seconds without a byte."""
+        limits = aiohttp.ClientTimeout(total=None, sock_connect=DEADLINE_S, sock_read=silence_s)
+        try:
+            response = await self._request(call, limits)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self._unreachable(call, error) from error
+        try:
+            if response.status != 200:
+                self._answer(call, response, await response.read())
+            yield response.content
+        finally:
+            response.close()
+
+    async def _request(self, call: Call, limits: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
+        method, url, headers, body, _ = await self._api.param_serialize(
+            call.method,
+            call.path,
+            query_params=list(call.query),
+            header_params={"Accept": "application/json", "Content-Type": call.content_type},
+            body=dict(call.body) if call.body is not None else None,
+            auth_settings=["BearerToken"],
+        )
+        answer = await self._api.call_api(method, url, headers, body, _request_timeout=limits)
+        self.clock.seen(answer.response.headers.get("Date"))
+        response: aiohttp.ClientResponse = answer.response
+        return response
+
+    def _answer(self, call: Call, response: aiohttp.ClientResponse, raw: bytes) -> Any:
+        try:
+            answer = json.loads(raw)
+        except ValueError as error:
+            if response.status < 400:
+                raise Unavailable(f"{call.what}: the API server's answer is no JSON", outcome_unknown=True) from error
+            answer = {"message": raw[:200].decode(errors="replace")}
+        if response.status < 400:
+            return answer
+        raise _error(call, response, answer)
+
+    def _unreachable(self, call: Call, error: Exception) -> Unavailable:
+        why = str(error) or type(error).__name__
+        return Unavailable(
+            f"{call.method} {call.what}: the API server at {self.host} did not answer: {why}",
+            outcome_unknown=call.method != "GET",
+        )
+
+
+def _error(call: Call, response: aiohttp.ClientResponse, answer: Any) -> CanaryError:
+    message = answer.get("message", "") if isinstance(answer, dict) else ""
+    reason = answer.get("reason", "") if isinstance(answer, dict) else ""
+    text = f"{call.method} {call.what}: {message or response.reason} (HTTP {response.status})"
+    match response.status:
+        case 404:
+            return NotFound(text)
+        case 409 if reason == "AlreadyExists":
+            return AlreadyExists(text)
+        case 409:
+            return Conflict(text)
+        case 401:
+            return Unavailable(f"{text}; the credentials are not accepted: see that the token is valid")
+        case 403 if "being terminated" not in message:
+            return Rejected(f"{text}; the ServiceAccount lacks this right: compare manifests/install")
+        case 429 | 500 | 502 | 503 | 504:
+            return Unavailable(text, retry_after=_seconds(response.headers.get("Retry-After")))
+        case _:
+            return Rejected(text)
+
+
+def _seconds(header: str | None) -> float | None:
+    return float(header) if header and header.isdigit() else None
+
+
+async def connect(kubeconfig: Path | None = None, context: str | None = None) -> KubeHttp:
+    """Return a client with the credentials of a kubeconfig file, else of the Pod that this runs in, else of the default
+    kubeconfig. Raises ConfigError when there are none."""
+    configuration = Configuration()
+    try:
+        if kubeconfig is None and context is None and "KUBERNETES_SERVICE_HOST" in os.environ:
+            kube_config.load_incluster_config(configuration)
+        else:
+            path = str(kubeconfig) if kubeconfig else None
+            await kube_config.load_kube_config(path, context, configuration, persist_config=False)
+    except (kube_config.ConfigException, OSError) as error:
+        where = kubeconfig or "the default kubeconfig"
+        raise ConfigError(f"no cluster to talk to: {where}: {error}; name one with --kubeconfig") from error
+    configuration.connection_pool_maxsize = 100
+    configuration.retries = 0
+    return KubeHttp(ApiClient(configuration), ServerClock())
