@@ -73,7 +73,11 @@ async def retrying(
         retry=tenacity.retry_if_exception(_may_help),
         reraise=True,
     )
-    return await policy(call)
+
+    async def once() -> T:  # tenacity awaits only what it can see to be a coroutine function, which a lambda is not
+        return await call()
+
+    return await policy(once)
 
 
 def _may_help(err: BaseException) -> bool:

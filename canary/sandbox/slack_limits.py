@@ -1,8 +1,8 @@
 """Which messages Slack refuses, by its documented limits, and with which error.
 
 https://docs.slack.dev/reference/block-kit/blocks, https://docs.slack.dev/reference/methods/chat.postMessage and, for
-all blocks together, what people measured (`msg_blocks_too_long`). Only the blocks and fields that canary may use are known;
-others are refused, so that a message that passes here is one that Slack takes.
+all blocks together, what people measured (`msg_blocks_too_long`). Only the blocks and fields that canary may use are
+known; others are refused, so that a message that passes here is one that Slack takes.
 """
 
 from __future__ import annotations
