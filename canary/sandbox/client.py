@@ -1,0 +1,243 @@
+"""One client of the in-memory API server: an implementation of `canary.ports.Cluster` with its own cache.
+
+Each client has its own cache, counts, faults and delays, so that two controllers, or a controller and a kubelet, can
+share one cluster. What a request does to the objects is `store.py`'s job.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from inspect import isawaitable
+from typing import TypeVar
+
+from canary.errors import NotFound, Rejected
+from canary.ports import Change, Propagation, Watched, ref_of
+from canary.sandbox.managed import Writer
+from canary.sandbox.merge import not_taken
+from canary.sandbox.objects import Objects
+from canary.sandbox.selectors import carries
+from canary.sandbox.store import Precondition, Store
+from meshes.contract import Kind, Manifest, ObjectRef
+
+_T = TypeVar("_T")
+
+
+class Verb(StrEnum):
+    """What a request asks for."""
+
+    READ = "read"
+    CREATE = "create"
+    PATCH = "patch"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request: `body` is the manifest of a create, the patch of a patch, else empty."""
+
+    verb: Verb
+    ref: ObjectRef
+    subresource: str = ""
+    body: Manifest = field(default_factory=dict)
+
+
+Hook = Callable[[Call], Awaitable[None] | None]
+"""Asked about a call; it may raise what the call shall raise, and may be awaited to make the call slow or hang."""
+
+
+class Requests:
+    """What a client asked of the API server. Watches and cached reads cost nothing and are not here."""
+
+    def __init__(self) -> None:
+        self.log: deque[Call] = deque(maxlen=10_000)
+        self.counts: Counter[tuple[Verb, Kind]] = Counter()
+
+    def add(self, call: Call) -> None:
+        """Count one call."""
+        self.log.append(call)
+        self.counts[call.verb, call.ref.kind] += 1
+
+    def clear(self) -> None:
+        """Begin again from 0."""
+        self.log.clear()
+        self.counts.clear()
+
+    @property
+    def reads(self) -> int:
+        """Reads since the last `clear`."""
+        return sum(count for (verb, _), count in self.counts.items() if verb is Verb.READ)
+
+    @property
+    def writes(self) -> int:
+        """Creates, patches and deletes since the last `clear`, refused ones included."""
+        return self.counts.total() - self.reads
+
+
+class Client:
+    """A `canary.ports.Cluster`. `manager` is the field manager of its writes.
+
+    `before` and `after` are asked before each call goes out and after its effect: what they raise, the call raises
+    (in `after` the write has happened). `latency` is how long a call takes in seconds; `lag` how long after a change
+    its event arrives.
+    """
+
+    def __init__(self, store: Store, manager: str) -> None:
+        self.store = store
+        self.requests = Requests()
+        self.before: Hook | None = None
+        self.after: Hook | None = None
+        self.latency = 0.0
+        self.lag = 0.0
+        self._manager = manager
+        self._loop = asyncio.get_running_loop()
+        self._cache = Objects()
+        self._listeners: list[Callable[[Watched], None]] = []
+        self._pending: deque[Watched] = deque()
+        self._delivered = 0
+        self._held = False
+        self._closed = False
+        for manifest in store.objects:
+            self._cache.put(ref_of(manifest), manifest)
+        store.listen(self._receive)
+
+    def get(self, ref: ObjectRef) -> Manifest | None:
+        return self._cache.get(ref)
+
+    def list(self, kind: Kind, namespace: str = "", labels: Mapping[str, str] | None = None) -> Sequence[Manifest]:
+        found = self._cache.of_kind(kind, namespace)
+        return [each for each in found if carries(each["metadata"].get("labels") or {}, labels or {})]
+
+    def subscribe(self, listener: Callable[[Watched], None]) -> None:
+        self._loop.call_soon(self._begin, listener)
+
+    def served(self, kind: Kind) -> tuple[str, ...]:
+        served = self.store.kinds.get(kind)
+        return served.versions if served else ()
+
+    async def read(self, ref: ObjectRef) -> Manifest | None:
+        return await self._call(Call(verb=Verb.READ, ref=ref), lambda: self._stored(ref))
+
+    async def create(self, manifest: Manifest) -> Manifest:
+        meta = manifest.get("metadata") or {}
+        where = ObjectRef(self.store.kind_of(manifest), meta.get("namespace", ""), meta.get("name", ""))
+        call = Call(verb=Verb.CREATE, ref=where, body=manifest)
+        new = await self._call(call, lambda: self.store.create(manifest, Writer(manager=self._manager)))
+        return self._taken(manifest, new)
+
+    async def patch(self, ref: ObjectRef, patch: Manifest, *, resource_version: str, subresource: str = "") -> Manifest:
+        if subresource not in ("", "status"):
+            raise NotFound(f"the server could not find the requested resource ({ref.kind}/{subresource})")
+        call = Call(verb=Verb.PATCH, ref=ref, subresource=subresource, body=patch)
+        writer = Writer(manager=self._manager, subresource=subresource)
+        new = await self._call(call, lambda: self.store.patch(ref, patch, writer, resource_version))
+        return self._taken(patch, new)
+
+    async def delete(
+        self, ref: ObjectRef, *, uid: str, resource_version: str, propagation: Propagation = Propagation.BACKGROUND
+    ) -> None:
+        still = Precondition(uid=uid, resource_version=resource_version)
+
+        def effect() -> None:
+            if self._stored(ref) is not None:
+                self.store.delete(ref, propagation, still)
+
+        await self._call(Call(verb=Verb.DELETE, ref=ref), effect)
+
+    def hold_events(self) -> None:
+        """Let no event arrive until `release_events`, as when a watch is cut and nobody noticed yet."""
+        self._held = True
+
+    def release_events(self) -> None:
+        """Let the events arrive that were held, in order."""
+        self._held = False
+        for _ in range(len(self._pending)):
+            self._loop.call_soon(self._deliver)
+
+    def close(self) -> None:
+        """End this client: no more events, as when its process is killed. The cluster goes on."""
+        self._closed = True
+        self._listeners.clear()
+        self._pending.clear()
+
+    async def _call(self, call: Call, effect: Callable[[], _T]) -> _T:
+        self.requests.add(call)
+        await asyncio.sleep(self.latency)
+        await _ask(self.before, call)
+        result = effect()
+        await _ask(self.after, call)
+        return result
+
+    def _stored(self, ref: ObjectRef) -> Manifest | None:
+        self.store.served(ref.kind)
+        return self.store.get(ref)
+
+    def _taken(self, asked: Manifest, new: Manifest) -> Manifest:
+        """Put what a write returned into the cache, unless the watch was quicker."""
+        ref = ref_of(new)
+        if _version(new) > self._delivered:
+            events = self._learned(Watched(change=Change.MODIFIED, ref=ref, manifest=new))
+            self._loop.call_soon(self._tell, events)
+        if lost := not_taken({key: asked[key] for key in asked if key not in ("apiVersion", "metadata")}, new):
+            raise Rejected(f"{ref}: the API server did not take the field {lost}; it was pruned or belongs elsewhere")
+        return new
+
+    def _begin(self, listener: Callable[[Watched], None]) -> None:
+        if self._closed:
+            return
+        self._listeners.append(listener)
+        for manifest in list(self._cache):
+            listener(Watched(change=Change.ADDED, ref=ref_of(manifest), manifest=manifest))
+
+    def _receive(self, event: Watched) -> None:
+        if self._closed:
+            return
+        self._pending.append(event)
+        if self._held:
+            return
+        if self.lag:
+            self._loop.call_later(self.lag, self._deliver)
+        else:
+            self._loop.call_soon(self._deliver)
+
+    def _deliver(self) -> None:
+        if self._held or not self._pending:
+            return
+        event = self._pending.popleft()
+        self._tell(self._learned(event))
+        self._delivered = _version(event.manifest)
+
+    def _learned(self, event: Watched) -> Sequence[Watched]:
+        """Bring the cache up to the event and return what changed in it: nothing when it knew better."""
+        known = self._cache.get(event.ref)
+        if known is not None and _version(known) >= _version(event.manifest):
+            return []
+        if event.change is Change.DELETED:
+            self._cache.drop(event.ref)
+            return [event] if known is not None else []
+        self._cache.put(event.ref, event.manifest)
+        now = Watched(change=Change.MODIFIED if known else Change.ADDED, ref=event.ref, manifest=event.manifest)
+        if known is None or known["metadata"]["uid"] == event.manifest["metadata"]["uid"]:
+            return [now]
+        gone = Watched(change=Change.DELETED, ref=event.ref, manifest=known)
+        return [gone, Watched(change=Change.ADDED, ref=event.ref, manifest=event.manifest)]
+
+    def _tell(self, events: Sequence[Watched]) -> None:
+        for event in events:
+            for listener in list(self._listeners):
+                listener(event)
+
+
+async def _ask(hook: Hook | None, call: Call) -> None:
+    if hook is None:
+        return
+    answer = hook(call)
+    if isawaitable(answer):
+        await answer
+
+
+def _version(manifest: Manifest) -> int:
+    return int(manifest["metadata"]["resourceVersion"])

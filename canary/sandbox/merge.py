@@ -1,0 +1,65 @@
+"""How JSON documents are put together: merge patches, client-side apply, and what counts as the same.
+
+Nothing here changes its arguments; results share unchanged parts with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def merge_patch(target: Any, patch: Any) -> Any:
+    """Return `target` after a JSON merge patch (RFC 7386): lists are replaced whole, None removes a key."""
+    if not isinstance(patch, Mapping):
+        return patch
+    merged = dict(target) if isinstance(target, Mapping) else {}
+    for key, value in patch.items():
+        if value is None:
+            merged.pop(key, None)
+        else:
+            merged[key] = merge_patch(merged.get(key), value)
+    return merged
+
+
+def apply_patch(last: Any, wanted: Any) -> Any:
+    """Return the merge patch that client-side apply sends: all that is wanted, None for what `last` alone had.
+
+    `last` is what the same person applied before ({} at first); what others added to the live object stays.
+    """
+    if not isinstance(wanted, Mapping):
+        return wanted
+    before = last if isinstance(last, Mapping) else {}
+    patch: dict[str, Any] = {key: None for key in before if key not in wanted}
+    for key, value in wanted.items():
+        patch[key] = apply_patch(before.get(key), value)
+    return patch
+
+
+def without_nulls(value: Any) -> Any:
+    """Return a deep copy without keys whose value is None, as typed decoding drops them."""
+    if isinstance(value, Mapping):
+        return {key: without_nulls(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list | tuple):
+        return [without_nulls(item) for item in value]
+    return value
+
+
+def with_defaults(value: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `value` with the keys that it lacks from `defaults`, at the top level only."""
+    return {**{key: item for key, item in defaults.items() if key not in value}, **value}
+
+
+def not_taken(asked: Any, got: Any, path: str = "") -> str:
+    """Return the path of the first field of `asked` that `got` does not hold; "" when all was taken.
+
+    What the server may add (defaults, in list items too) is no difference, nor a false or empty value that it leaves
+    out. A key asked to be removed may come back as a default.
+    """
+    if isinstance(asked, Mapping) and isinstance(got, Mapping):
+        pairs = [(asked[key], got.get(key), f"{path}.{key}" if path else str(key)) for key in asked]
+    elif isinstance(asked, list | tuple) and isinstance(got, list) and len(asked) == len(got):
+        pairs = [(asked[index], got[index], f"{path}[{index}]") for index in range(len(got))]
+    else:
+        return "" if asked == got or (got is None and not asked) else path
+    return next(filter(None, (not_taken(*pair) for pair in pairs)), "")

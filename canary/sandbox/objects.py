@@ -1,0 +1,69 @@
+"""The objects of the in-memory API server, found by reference, by uid, by namespace and by owner. No rules here."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from meshes.contract import Kind, Manifest, ObjectRef
+
+
+class Objects:
+    """A plain collection of manifests with indexes. Its manifests are shared and must not be changed in place."""
+
+    def __init__(self) -> None:
+        self._by_kind: dict[Kind, dict[str, dict[str, Manifest]]] = defaultdict(lambda: defaultdict(dict))
+        self._by_uid: dict[str, ObjectRef] = {}
+        self._dependents: dict[str, set[ObjectRef]] = defaultdict(set)
+
+    def get(self, ref: ObjectRef) -> Manifest | None:
+        """Return the object, None when there is none."""
+        return self._by_kind[ref.kind][ref.namespace].get(ref.name)
+
+    def put(self, ref: ObjectRef, manifest: Manifest) -> None:
+        """Add the object, or put it in the place of the one that has its name."""
+        self.drop(ref)
+        self._by_kind[ref.kind][ref.namespace][ref.name] = manifest
+        self._by_uid[manifest["metadata"]["uid"]] = ref
+        for uid in owner_uids(manifest):
+            self._dependents[uid].add(ref)
+
+    def drop(self, ref: ObjectRef) -> None:
+        """Take the object away; nothing happens when there is none."""
+        old = self._by_kind[ref.kind][ref.namespace].pop(ref.name, None)
+        if old is None:
+            return
+        del self._by_uid[old["metadata"]["uid"]]
+        for uid in owner_uids(old):
+            self._dependents[uid].discard(ref)
+
+    def of_kind(self, kind: Kind, namespace: str = "") -> Iterator[Manifest]:
+        """Yield the objects of a kind, of one namespace or of all (""), by namespace and name."""
+        spaces = self._by_kind[kind]
+        for space in [namespace] if namespace else sorted(spaces):
+            yield from [spaces[space][name] for name in sorted(spaces[space])]
+
+    def inside(self, namespace: str) -> list[ObjectRef]:
+        """Return what lies in a namespace."""
+        return [
+            ObjectRef(kind, namespace, name)
+            for kind, spaces in list(self._by_kind.items())
+            for name in spaces.get(namespace, ())
+        ]
+
+    def dependents(self, uid: str) -> list[ObjectRef]:
+        """Return the objects that name `uid` as an owner, in a stable order."""
+        return sorted(self._dependents.get(uid, ()))
+
+    def find(self, uid: str) -> ObjectRef | None:
+        """Return the object of this uid, None when it is gone."""
+        return self._by_uid.get(uid)
+
+    def __iter__(self) -> Iterator[Manifest]:
+        for kind in list(self._by_kind):
+            yield from self.of_kind(kind)
+
+
+def owner_uids(manifest: Manifest) -> list[str]:
+    """Return the uids of the object's owners."""
+    return [owner["uid"] for owner in manifest["metadata"].get("ownerReferences") or ()]

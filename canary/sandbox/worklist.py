@@ -1,0 +1,38 @@
+"""How a simulated controller gets its work: keys, each worked on once for all the events that named it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from meshes.contract import ObjectRef
+
+
+class Worklist:
+    """Calls `work` with each object that was added, `delay` seconds later. Nothing polls."""
+
+    def __init__(self, work: Callable[[ObjectRef], None], delay: float) -> None:
+        self._work = work
+        self._delay = delay
+        self._loop = asyncio.get_running_loop()
+        self._timers: dict[ObjectRef, asyncio.TimerHandle] = {}
+
+    def add(self, ref: ObjectRef, after: float = 0.0) -> None:
+        """Have the object worked on, `after` more seconds from now at the latest."""
+        when = self._loop.time() + self._delay + after
+        timer = self._timers.get(ref)
+        if timer is not None:
+            if timer.when() <= when:
+                return
+            timer.cancel()
+        self._timers[ref] = self._loop.call_at(when, self._run, ref)
+
+    def close(self) -> None:
+        """Forget all work."""
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+
+    def _run(self, ref: ObjectRef) -> None:
+        del self._timers[ref]
+        self._work(ref)
