@@ -20,6 +20,7 @@ EVENT = Kind("", "Event")
 NAMESPACE = Kind("", "Namespace")
 ENDPOINT_SLICE = Kind("discovery.k8s.io", "EndpointSlice")
 HPA = Kind("autoscaling", "HorizontalPodAutoscaler")
+LEASE = Kind("coordination.k8s.io", "Lease")
 CANARY = Kind("canary.delivery", "Canary")
 
 
@@ -73,9 +74,7 @@ class Cluster(Protocol):
     async def create(self, manifest: Manifest) -> Manifest:
         """Create the object; `apiVersion` may be left out where the kind is known, discovery fills it in."""
 
-    async def patch(
-        self, ref: ObjectRef, patch: Manifest, *, resource_version: str, subresource: str = ""
-    ) -> Manifest:
+    async def patch(self, ref: ObjectRef, patch: Manifest, *, resource_version: str, subresource: str = "") -> Manifest:
         """Apply a JSON merge patch (RFC 7386) if the object still has `resource_version`, else raise `Conflict`.
 
         Lists are replaced whole; None removes a key. `subresource` is "" or "status".

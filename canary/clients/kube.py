@@ -14,7 +14,7 @@ from canary.clients.discovery import Discovery, Resource
 from canary.clients.kube_cache import Cache, Reflector
 from canary.clients.kube_http import MERGE_PATCH, Call, KubeHttp
 from canary.errors import NotFound, Rejected
-from canary.ports import CANARY, EVENT, Propagation, Watched
+from canary.ports import CANARY, EVENT, LEASE, Propagation, Watched
 from meshes.contract import Kind, Manifest, ObjectRef
 
 CRD = Kind("apiextensions.k8s.io", "CustomResourceDefinition")
@@ -41,7 +41,7 @@ class KubeCluster:
         Raises Rejected when the Canary CRD is not installed.
         """
         self._tasks = tasks
-        await self._discovery.refresh({*self._kinds, CRD, EVENT})
+        await self._discovery.refresh({*self._kinds, CRD, EVENT, LEASE})
         if not self._discovery.served(CANARY):
             raise Rejected(f"{self._http.host} serves no {CANARY}: apply manifests/crd.yaml (`canary crd` prints it)")
         self._watch_what_is_served()
