@@ -1,0 +1,158 @@
+"""The application that runs in a pod of the sandbox: a real HTTP server whose faults are set by its environment.
+
+A new version of it is a changed pod template, nothing else. It behaves well when it is stopped: it goes on serving
+until callers have had the time to leave, then finishes what it has begun. Knows nothing of Kubernetes' objects.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from canary.errors import CanaryError, ConfigError
+from canary.sandbox.exporters import Exporter, Ledger
+from canary.sandbox.identity import POD_HEADER, REVISION_HEADER, VERSION_HEADER, WORKLOAD_HEADER, Identity
+
+KEEP_ALIVE = 7200.0
+"""Seconds that an idle connection stays open: longer than Envoy keeps one (an hour), so that Envoy closes first."""
+
+
+class PodCrashed(CanaryError):
+    """The application ended instead of becoming ready."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Behaviour:
+    """How an application behaves. Durations are in seconds; a request takes `latency` plus 0 to `jitter`.
+
+    `error_rate` is the share of requests answered by 500 (0..1). `linger` is how long it goes on serving after the
+    stop order, at least; it then waits for `quiet` without a request, at most until `linger_limit`.
+    """
+
+    error_rate: float = 0.0
+    latency: float = 0.0
+    jitter: float = 0.0
+    startup: float = 0.0
+    crash: bool = False
+    linger: float = 0.5
+    quiet: float = 0.2
+    linger_limit: float = 3.0
+
+
+def behaviour(env: Mapping[str, str]) -> Behaviour:
+    """Return the behaviour that a container's environment asks for; what is not set has its default.
+
+    `ERROR_RATE` 0..1, `LATENCY_MS`, `JITTER_MS`, `STARTUP_MS`, `LINGER_MS` >= 0, `CRASH` "true" or "false".
+    Raises `ConfigError` that names the variable.
+    """
+    usual = Behaviour()
+    linger = _seconds(env, "LINGER_MS", usual.linger)
+    rate = _number(env, "ERROR_RATE", usual.error_rate)
+    if rate > 1:
+        raise ConfigError(f"ERROR_RATE is {rate:g}; it is a share between 0 and 1")
+    crash = env.get("CRASH", "false")
+    if crash not in ("true", "false"):
+        raise ConfigError(f"CRASH is {crash!r}; it is true or false")
+    return Behaviour(
+        error_rate=rate,
+        latency=_seconds(env, "LATENCY_MS", usual.latency),
+        jitter=_seconds(env, "JITTER_MS", usual.jitter),
+        startup=_seconds(env, "STARTUP_MS", usual.startup),
+        crash=crash == "true",
+        linger=linger,
+        linger_limit=max(usual.linger_limit, linger),
+    )
+
+
+def _seconds(env: Mapping[str, str], name: str, usual: float) -> float:
+    return _number(env, name, usual * 1000) / 1000
+
+
+def _number(env: Mapping[str, str], name: str, usual: float) -> float:
+    text = env.get(name)
+    if text is None:
+        return usual
+    try:
+        value = float(text)
+    except ValueError as err:
+        raise ConfigError(f"{name} is {text!r}; it is a number") from err
+    if not 0 <= value < float("inf"):
+        raise ConfigError(f"{name} is {text!r}; it is a number from 0 up")
+    return value
+
+
+class Application:
+    """One pod's application. `start` it once, `stop` it once."""
+
+    def __init__(self, identity: Identity, wanted: Behaviour, exporter: Exporter) -> None:
+        self._identity = identity
+        self._behaviour = wanted
+        self._exporter = exporter
+        self._ledger = Ledger(exporter.edges_ms)
+        self._stopping = asyncio.Event()
+        self._closing = False
+        self._last_request = 0.0
+        self._server = web.Server(self._answer, access_log=None, keepalive_timeout=KEEP_ALIVE)
+        self._listener: asyncio.Server | None = None
+        self._headers = {
+            POD_HEADER: identity.name,
+            WORKLOAD_HEADER: identity.workload,
+            REVISION_HEADER: identity.revision,
+            VERSION_HEADER: identity.version,
+        }
+
+    async def start(self) -> int:
+        """Return the port of 127.0.0.1 that it serves on, once it is ready. Raises `PodCrashed`."""
+        try:
+            async with asyncio.timeout(self._behaviour.startup):
+                await self._stopping.wait()
+        except TimeoutError:
+            pass
+        else:
+            raise PodCrashed(f"{self._identity.name} was stopped before it was ready")
+        if self._behaviour.crash:
+            raise PodCrashed(f"{self._identity.name} ended at its start, as its CRASH asks")
+        loop = asyncio.get_running_loop()
+        self._listener = await loop.create_server(self._server, "127.0.0.1", 0, backlog=1024)
+        port: int = self._listener.sockets[0].getsockname()[1]
+        return port
+
+    async def stop(self, grace: float) -> None:
+        """Serve until callers have left, finish what was begun, and close; cut off what is left after `grace` seconds.
+
+        Callers learn that the pod goes when its endpoint goes, as long after the order as the mesh takes to tell them.
+        """
+        self._stopping.set()
+        if self._listener is None:
+            return
+        loop = asyncio.get_running_loop()
+        ordered = loop.time()
+        wanted = self._behaviour
+        await asyncio.sleep(min(wanted.linger, grace))
+        self._closing = True
+        until = ordered + min(wanted.linger_limit, grace)
+        while (rest := min(until, self._last_request + wanted.quiet) - loop.time()) > 0:  # noqa: ASYNC110 - cheap
+            await asyncio.sleep(rest)
+        self._listener.close()
+        self._server.pre_shutdown()
+        await self._server.shutdown(max(0.0, ordered + grace - loop.time()))
+
+    async def _answer(self, request: web.BaseRequest) -> web.Response:
+        if request.path == "/metrics":
+            lines = self._exporter.lines(self._identity, self._ledger)
+            return web.Response(text="".join(f"{line}\n" for line in lines), content_type="text/plain")
+        loop = asyncio.get_running_loop()
+        begun = self._last_request = loop.time()
+        takes = self._behaviour.latency + random.uniform(0, self._behaviour.jitter)
+        if takes:
+            await asyncio.sleep(takes)
+        code = 500 if random.random() < self._behaviour.error_rate else 200
+        self._ledger.add(request.headers.get("host", ""), code, (loop.time() - begun) * 1000)
+        answer = web.Response(status=code, headers=self._headers, text=f"{self._identity.name}\n")
+        if self._closing:
+            answer.force_close()
+        return answer

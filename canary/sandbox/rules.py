@@ -1,0 +1,99 @@
+"""The rules by which a proxy of a mesh chooses a backend for a request: what `routing` makes and Envoy is given.
+
+Values only; which route objects they come from is each mesh's own matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from meshes.contract import Kind, Manifest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backend:
+    """One destination of a rule: a Service's port, which may not exist, and its part of the sum of weights (> 0)."""
+
+    namespace: str
+    service: str
+    port: int
+    weight: int = 1
+
+
+class How(StrEnum):
+    """How a text is compared."""
+
+    EXACT = "exact"
+    PREFIX = "prefix"
+    REGEX = "regex"
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A comparison of one text; a regular expression matches the whole."""
+
+    how: How
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """What a request must have: all of it. A path of None is any path; header names are in lower case."""
+
+    path: Text | None = None
+    headers: Mapping[str, Text]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retries:
+    """How often a proxy tries again (0 never), and on which of Envoy's `retry_on` conditions."""
+
+    attempts: int
+    on: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One rule: it holds for a request that one of `matches` fits, or for every request when there are none.
+
+    `retries` of None are the mesh's own; `timeout` is in seconds, None for no limit.
+    """
+
+    matches: tuple[Match, ...] = ()
+    backends: tuple[Backend, ...]
+    retries: Retries | None = None
+    timeout: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Apex:
+    """The port of a Service that a client calls."""
+
+    namespace: str
+    service: str
+    port: int
+    http: bool
+
+    @property
+    def host(self) -> str:
+        """The full name under which clients call it."""
+        return f"{self.service}.{self.namespace}.svc.cluster.local"
+
+
+Ports = Callable[[str, str], Sequence[int]]
+"""The ports of the Service of a namespace and a name; empty when there is no such Service."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Routing:
+    """How one mesh routes: the kinds of its route objects, its own retries, and the function that reads the objects.
+
+    `rules` takes the apex, the objects of `kinds` in any order, and the ports of Services. It returns None when no
+    object speaks of the apex, and raises `ConfigError` for an object that the mesh, or this sandbox, would not take.
+    """
+
+    kinds: tuple[Kind, ...]
+    retries: Retries
+    rules: Callable[[Apex, Sequence[Manifest], Ports], tuple[Rule, ...] | None]
