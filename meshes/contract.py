@@ -76,8 +76,9 @@ class Seen:
     """The split as read back from a live route object.
 
     `weight` is the canary's share in percent (0..100), None when the object is missing or does not hold a split that
-    can be read. `accepted` is true when the mesh took the newest version of the object, or has no way to say;
-    `because` says in one sentence why it is None or not accepted, "" otherwise.
+    can be read. `accepted` is true when the mesh took the newest version of the object, or has no way to say; it is
+    false for a missing object and for one that is not ours to write. `because` says in one sentence each why the
+    weight is None and why the object is not accepted, "" otherwise.
     """
 
     weight: int | None
@@ -88,6 +89,8 @@ class Seen:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
     """Whose requests a query counts: one Deployment's pods.
+
+    Names may hold any character: an adapter quotes them so that none can leave its PromQL string.
 
     `deployment` is its name, `pods` an RE2 expression (anchored, as PromQL anchors it) that matches exactly its pods.
     `service` is the Service that the mesh sends its requests through (the apex or the canary Service).
@@ -166,14 +169,23 @@ class Mesh(Protocol):
 
         `live` is the object as it is, None when there is none. Fields, labels and entries that are not ours come
         back as they were. Without a user route, weight 0 still names both backends. With a user route, weight 0
-        means at rest: see `restore`. Raises RouteError when the live object does not allow it.
+        means at rest: what `restore` returns. Raises RouteError when the live object does not allow it.
+        What cannot be read back from a split (a weight that the user wrote) may be noted in the object itself, in an
+        annotation `canary.delivery/...` that goes when the split goes.
         """
 
     def restore(self, route: Route, live: Manifest) -> Manifest | None:
-        """Return the user's own route without the canary backend; None when the object is ours and is to be deleted."""
+        """Return the user's own route as the user had it; None when the object is ours and is to be deleted.
+
+        An object that is neither ours nor named by the user comes back as it is: it is not to be deleted.
+        """
 
     def conflict(self, route: Route, others: Sequence[Manifest]) -> RouteError | None:
-        """Return why the route cannot be ours: another route for the same host, an object that overrides it."""
+        """Return why the split would not take effect: another route for the same host, an object that overrides it.
+
+        `others` are live objects of any of `kinds`, of every namespace; the route itself may be among them and is no
+        conflict with itself. None when nothing stands in the way.
+        """
 
     def requests(self, workload: Workload) -> Counters:
         """Return the counters of requests and of those among them that failed (5xx, gRPC server faults)."""

@@ -1,0 +1,86 @@
+"""How Istio splits: two weighted destinations in one http entry of a VirtualService.
+
+Facts are from Istio's API reference (https://istio.io/latest/docs/reference/config/networking/virtual-service/) and,
+where that is silent, from its source. HTTPRoutes with Istio are the adapter `gateway-api`'s job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from meshes.contract import (
+    Counters,
+    Histogram,
+    Kind,
+    Manifest,
+    ObjectRef,
+    Route,
+    RouteError,
+    Seen,
+    Workload,
+)
+from meshes.istio import conflicts, own, queries, user
+from meshes.istio.status import complaint
+from meshes.istio.versions import GROUP, api_version
+
+VIRTUAL_SERVICE = Kind(GROUP, "VirtualService")
+
+
+class Istio:
+    """The adapter for Istio with sidecars, and with waypoints where they read VirtualServices."""
+
+    name = "istio"
+
+    def route_kind(self, route: Route) -> Kind:
+        return VIRTUAL_SERVICE
+
+    def kinds(self) -> tuple[Kind, ...]:
+        return (VIRTUAL_SERVICE,)
+
+    def route_ref(self, route: Route) -> ObjectRef:
+        return ObjectRef(VIRTUAL_SERVICE, route.namespace, route.user_route or route.apex)
+
+    def observe(self, route: Route, live: Manifest | None) -> Seen:
+        ref = self.route_ref(route)
+        if live is None:
+            return Seen(weight=None, accepted=False, because=f"{ref} is missing.")
+        if route.user_route is not None:
+            found = user.read(route, live, ref=ref)
+        elif own.is_ours(route, live):
+            found = own.read(route, live, ref=ref)
+        else:
+            return Seen(weight=None, accepted=False, because=str(own.taken(ref)))
+        refused = complaint(live, ref)
+        because = " ".join(reason for reason in (found.because, refused) if reason)
+        return Seen(weight=found.percent, accepted=not refused, because=because)
+
+    def render(self, route: Route, weight: int, live: Manifest | None) -> Manifest:
+        if not 0 <= weight <= 100:
+            raise ValueError(f"a weight is 0..100 percent, not {weight}")
+        ref = self.route_ref(route)
+        version = api_version(route, live, ref)
+        if route.user_route is None:
+            if live is not None and not own.is_ours(route, live):
+                raise own.taken(ref)
+            return own.render(route, weight, {"kind": ref.kind.kind, **(live or {}), "apiVersion": version}, ref=ref)
+        if live is None:
+            raise RouteError(
+                "RouteNotFound",
+                f"{ref} is missing, which the annotation canary.delivery/route of {route.target} names: create it, "
+                "or remove the annotation to let the controller make one.",
+            )
+        return user.render(route, weight, live, ref=ref)
+
+    def restore(self, route: Route, live: Manifest) -> Manifest | None:
+        if route.user_route is None:
+            return None if own.is_ours(route, live) else live
+        return user.restore(route, live, ref=self.route_ref(route))
+
+    def conflict(self, route: Route, others: Sequence[Manifest]) -> RouteError | None:
+        return conflicts.find(route, others, self.route_ref(route))
+
+    def requests(self, workload: Workload) -> Counters:
+        return queries.counters(workload)
+
+    def latency(self, workload: Workload) -> Histogram:
+        return queries.durations(workload)
