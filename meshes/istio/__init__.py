@@ -60,9 +60,10 @@ class Istio:
         ref = self.route_ref(route)
         version = api_version(route, live, ref)
         if route.user_route is None:
+            identity = {"apiVersion": version, "kind": ref.kind.kind}
             if live is not None and not own.is_ours(route, live):
                 raise own.taken(ref)
-            return own.render(route, weight, {"kind": ref.kind.kind, **(live or {}), "apiVersion": version}, ref=ref)
+            return own.render(route, weight, {**(live or {}), **identity}, ref=ref)
         if live is None:
             raise RouteError(
                 "RouteNotFound",

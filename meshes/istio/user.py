@@ -78,7 +78,7 @@ def _place(route: Route, live: Manifest, ref: ObjectRef) -> int:
     for found in (possible, named):
         if len(found) == 1:
             return found[0]
-    what = f"{len(possible)} http entries" if possible else "no http entry"
+    what = f"{len(possible)} http entries that send" if possible else "no http entry that sends"
     shown = [f"{index + 1} {_described(entry)}" for index, entry in enumerate(entries[:_LISTED])]
     more = f" and {len(entries) - _LISTED} more" if len(entries) > _LISTED else ""
     remedy = (
@@ -88,7 +88,7 @@ def _place(route: Route, live: Manifest, ref: ObjectRef) -> int:
     )
     raise RouteError(
         "RouteUnusable",
-        f"{ref} has {what} that sends to {route.apex} alone; found: {'; '.join(shown) or 'none'}{more}. "
+        f"{ref} has {what} to {route.apex} alone; found: {'; '.join(shown) or 'none'}{more}. "
         f"To let the canary share it, {remedy}.",
     )
 
