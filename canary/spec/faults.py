@@ -1,0 +1,49 @@
+"""What is wrong with something that a user wrote: all faults are reported together, never only the first."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from canary.errors import ConfigError
+
+LONGEST_SHOWN = 80
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpecFault:
+    """One fault: the annotation's key or the field's path, what was found there, what is allowed.
+
+    `nearest` is the known key that was probably meant, "" when none is near.
+    """
+
+    key: str
+    found: str
+    allowed: str
+    nearest: str = ""
+
+    @property
+    def text(self) -> str:
+        """The fault as one sentence."""
+        hint = f"; did you mean {self.nearest}?" if self.nearest else ""
+        return f"{self.key}: found {shown(self.found)}, allowed is {self.allowed}{hint}"
+
+
+class SpecError(ConfigError):
+    """What a user wrote has faults; the message has all of them."""
+
+    def __init__(self, faults: Iterable[SpecFault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("; ".join(fault.text for fault in self.faults))
+
+
+def shown(value: str) -> str:
+    """Return a value in quotes, cut to `LONGEST_SHOWN` characters, control characters escaped."""
+    cut = value if len(value) <= LONGEST_SHOWN else f"{value[:LONGEST_SHOWN]}..."
+    return '"' + cut.encode("unicode_escape").decode("ascii").replace('"', '\\"') + '"' if cut else "nothing"
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return the known word that is most like `word`, "" when none is near."""
+    return next(iter(difflib.get_close_matches(word[:100], list(known), n=1)), "")
