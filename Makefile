@@ -20,7 +20,8 @@ test: $(INSTALLED) ## Run the tests (ARGS="tests/rollout -k pause")
 check: lint ## Lint, check types, and that generated files are up to date
 	$(BIN)/mypy
 	$(BIN)/canary crd | diff -u manifests/crd.yaml -
-	$(BIN)/python docs/generate.py --check
+	$(BIN)/python -m canary.spec.reference | diff -u docs/annotations.md -
+	$(BIN)/python -m canary.rollout.diagram --check
 
 lint: $(INSTALLED) ## Check style, format and the layers of imports
 	$(BIN)/ruff check .
@@ -36,7 +37,9 @@ crd: $(INSTALLED) ## Write manifests/crd.yaml anew
 	mv manifests/crd.yaml.new manifests/crd.yaml
 
 docs: $(INSTALLED) ## Write docs/annotations.md and the phase diagram over decide.py anew
-	$(BIN)/python docs/generate.py
+	$(BIN)/python -m canary.rollout.diagram --write
+	$(BIN)/python -m canary.spec.reference > docs/annotations.md.new
+	mv docs/annotations.md.new docs/annotations.md
 
 lock: $(INSTALLED) ## Pin the newest dependencies that pyproject.toml allows
 	$(BIN)/pip-compile --quiet --upgrade pyproject.toml
