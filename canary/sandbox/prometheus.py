@@ -8,7 +8,7 @@ import json
 import shutil
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -75,23 +75,37 @@ async def _own(targets: Targets, clock: Clock, interval: timedelta) -> AsyncIter
 @asynccontextmanager
 async def _prometheus(program: str, targets: Targets, interval: timedelta) -> AsyncIterator[str]:
     with tempfile.TemporaryDirectory(prefix="canary-prometheus-") as name:
-        folder = Path(name)
-        discovered = folder / "targets.json"
+        discovered = Path(name) / "targets.json"
         _write_targets(discovered, targets())
-        (folder / "prometheus.yml").write_text(yaml.safe_dump(_config(discovered, interval)), encoding="utf-8")
-        port = _free_port()
-        url = f"http://127.0.0.1:{port}"
-        arguments = [
-            f"--config.file={folder / 'prometheus.yml'}",
-            f"--storage.tsdb.path={folder / 'data'}",
-            f"--web.listen-address=127.0.0.1:{port}",
-            "--scrape.discovery-reload-interval=1s",
-            "--log.level=warn",
-        ]
-        async with Child("prometheus", ["sh", "-c", _GUARD, "sh", program, *arguments]) as child:
-            await _until_ready(child, url)
-            async with _beside(_keep_written(discovered, targets, interval)):
-                yield url
+        config = _config(discovered, interval)
+        async with (
+            prometheus_process(program, Path(name), config, "--scrape.discovery-reload-interval=1s") as url,
+            _beside(_keep_written(discovered, targets, interval)),
+        ):
+            yield url
+
+
+@asynccontextmanager
+async def prometheus_process(
+    program: str, folder: Path, config: Mapping[str, object], *flags: str
+) -> AsyncIterator[str]:
+    """Run Prometheus with this configuration and its data in `folder` while inside; yield its URL when it is ready.
+
+    It ends with this process, however that ends. Raises `Unavailable` with its log when it does not come up.
+    """
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(dict(config)), encoding="utf-8")
+    port = _free_port()
+    url = f"http://127.0.0.1:{port}"
+    arguments = [
+        f"--config.file={folder / 'prometheus.yml'}",
+        f"--storage.tsdb.path={folder / 'data'}",
+        f"--web.listen-address=127.0.0.1:{port}",
+        "--log.level=warn",
+        *flags,
+    ]
+    async with Child("prometheus", ["sh", "-c", _GUARD, "sh", program, *arguments]) as child:
+        await _until_ready(child, url)
+        yield url
 
 
 def _config(discovered: Path, interval: timedelta) -> dict[str, object]:

@@ -68,7 +68,6 @@ ARITHMETIC: dict[str, Callable[[float, float], float]] = {
     "/": _divided,
     "%": _modulo,
     "^": _power,
-    "atan2": math.atan2,
 }
 COMPARISON: dict[str, Callable[[float, float], bool]] = {
     "==": operator.eq,

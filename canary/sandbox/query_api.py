@@ -68,7 +68,7 @@ class _Api:
         except QueryError as err:
             said = {"status": "error", "errorType": err.kind, "error": str(err)}
             return web.json_response(said, status=400 if err.kind == "bad_data" else 422)
-        kind, result = _rendered(value, at)
+        kind, result = rendered(value, at)
         return web.json_response({"status": "success", "data": {"resultType": kind, "result": result}}, dumps=_dumps)
 
     async def build(self, _: web.Request) -> web.Response:
@@ -90,7 +90,8 @@ class _Api:
         return round(seconds * 1000)
 
 
-def _rendered(value: Value, at: int) -> tuple[str, Any]:
+def rendered(value: Value, at: int) -> tuple[str, Any]:
+    """Return the resultType and the result as they stand in the answer."""
     match value:
         case Vector(samples):
             return "vector", [
