@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from hypothesis import HealthCheck, settings
 
+from tests.embedded import cluster, embedded, kubelet, runtime
+
+__all__ = ["cluster", "embedded", "kubelet", "runtime"]
+
 # The same examples in each run, so that a planted fault is caught every time or never.
 settings.register_profile("steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 # Other examples in each run, and more of them: make test ARGS=--hypothesis-profile=search

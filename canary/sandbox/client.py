@@ -114,6 +114,11 @@ class Client:
     def subscribe(self, listener: Callable[[Watched], None]) -> None:
         self._loop.call_soon(self._begin, listener)
 
+    def unsubscribe(self, listener: Callable[[Watched], None]) -> None:
+        """Call `listener` no more."""
+        if listener in self._listeners:
+            self._listeners.remove(listener)
+
     def served(self, kind: Kind) -> tuple[str, ...]:
         served = self.store.kinds.get(kind)
         return served.versions if served else ()

@@ -10,15 +10,21 @@ EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class LoopClock:
-    """A `canary.ports.Clock` that starts at a given time and goes on as the running event loop's clock does."""
+    """A `canary.ports.Clock` that starts at a given time and goes on as the running event loop's clock does.
+
+    When the loop's clock is set back (virtual time begins with a test, after its fixtures) this one stands still.
+    """
 
     def __init__(self, start: datetime = EPOCH) -> None:
-        self._start = start
         self._loop = asyncio.get_running_loop()
-        self._began = self._loop.time()
+        self._now = start
+        self._seen = self._loop.time()
 
     def now(self) -> datetime:
-        return self._start + timedelta(seconds=self._loop.time() - self._began)
+        seen = self._loop.time()
+        self._now += timedelta(seconds=max(0.0, seen - self._seen))
+        self._seen = seen
+        return self._now
 
 
 def stamp(at: datetime) -> str:

@@ -17,6 +17,7 @@ from canary.sandbox.gc import GarbageCollector
 from canary.sandbox.kinds import Served
 from canary.sandbox.managed import Writer
 from canary.sandbox.merge import apply_patch, without_nulls
+from canary.sandbox.simulator import Simulator
 from canary.sandbox.store import Store
 from meshes.contract import Kind, Manifest, ObjectRef
 
@@ -37,6 +38,7 @@ class InMemoryCluster(Client):
             store.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}, Writer(manager="setup"))
         super().__init__(store, "canary-controller")
         self._collector = GarbageCollector(store)
+        self._simulator = Simulator(store)
 
     @property
     def clock(self) -> Clock:
@@ -97,3 +99,4 @@ class InMemoryCluster(Client):
         """Stop everything that would still happen by itself."""
         super().close()
         self._collector.close()
+        self._simulator.close()

@@ -25,8 +25,8 @@ class Objects:
         self.drop(ref)
         self._by_kind[ref.kind][ref.namespace][ref.name] = manifest
         self._by_uid[manifest["metadata"]["uid"]] = ref
-        for uid in owner_uids(manifest):
-            self._dependents[uid].add(ref)
+        for key in _index_keys(ref, manifest):
+            self._dependents[key].add(ref)
 
     def drop(self, ref: ObjectRef) -> None:
         """Take the object away; nothing happens when there is none."""
@@ -34,8 +34,8 @@ class Objects:
         if old is None:
             return
         del self._by_uid[old["metadata"]["uid"]]
-        for uid in owner_uids(old):
-            self._dependents[uid].discard(ref)
+        for key in _index_keys(ref, old):
+            self._dependents[key].discard(ref)
 
     def of_kind(self, kind: Kind, namespace: str = "") -> Iterator[Manifest]:
         """Yield the objects of a kind, of one namespace or of all (""), by namespace and name."""
@@ -55,6 +55,10 @@ class Objects:
         """Return the objects that name `uid` as an owner, in a stable order."""
         return sorted(self._dependents.get(uid, ()))
 
+    def ownerless(self, kind: Kind, namespace: str) -> list[ObjectRef]:
+        """Return the objects of a kind in a namespace that have no owner, in a stable order."""
+        return sorted(self._dependents.get(_nobody(kind, namespace), ()))
+
     def find(self, uid: str) -> ObjectRef | None:
         """Return the object of this uid, None when it is gone."""
         return self._by_uid.get(uid)
@@ -67,3 +71,11 @@ class Objects:
 def owner_uids(manifest: Manifest) -> list[str]:
     """Return the uids of the object's owners."""
     return [owner["uid"] for owner in manifest["metadata"].get("ownerReferences") or ()]
+
+
+def _nobody(kind: Kind, namespace: str) -> str:
+    return f"nobody/{kind}/{namespace}"
+
+
+def _index_keys(ref: ObjectRef, manifest: Manifest) -> list[str]:
+    return owner_uids(manifest) or [_nobody(ref.kind, ref.namespace)]
