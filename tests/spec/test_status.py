@@ -3,22 +3,45 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from canary.errors import ConfigError
-from canary.rollout.model import Status
+from canary.rollout.model import Memory, Status
 from canary.spec.status import NewerStatus, status_from_json, status_to_json
 
 TIMES = st.datetimes(timezones=st.just(UTC))
 SHORT = st.text(max_size=20)
-for kind, strategy in ((datetime, TIMES), (str, SHORT)):
-    st.register_type_strategy(kind, strategy)
-STATUSES = st.from_type(Status).map(lambda status: replace(status, version=1))
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
+BASE: dict[Any, st.SearchStrategy[Any]] = {datetime: TIMES, str: SHORT, float: FINITE}
+TOLD = st.dictionaries(SHORT, TIMES, max_size=3)
+
+
+def _part(kind: type, **known: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Build a dataclass of the model; what a field may hold follows from its type."""
+    hints = get_type_hints(kind)
+    chosen = {field.name: known.get(field.name) for field in fields(kind)}
+    return st.builds(kind, **{name: _typed(hints[name]) if one is None else one for name, one in chosen.items()})
+
+
+def _typed(hint: Any) -> st.SearchStrategy[Any]:
+    origin, inner = get_origin(hint), get_args(hint)
+    if hint in BASE:
+        return BASE[hint]
+    if origin is tuple:
+        return st.lists(_typed(inner[0]), max_size=2).map(tuple)
+    if origin is UnionType:
+        return st.one_of([_typed(one) for one in inner])
+    return _part(hint) if is_dataclass(hint) and isinstance(hint, type) else st.from_type(hint)
+
+
+STATUSES = _part(Status, version=st.just(1), memory=_part(Memory, told=TOLD))
 
 
 @given(STATUSES)
