@@ -13,23 +13,24 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from canary.errors import CanaryError, ConfigError
+from canary.errors import ConfigError
 from canary.sandbox.exporters import Exporter, Ledger
 from canary.sandbox.identity import POD_HEADER, REVISION_HEADER, VERSION_HEADER, WORKLOAD_HEADER, Identity
+from canary.sandbox.runtime import PodCrashed
+
+CUT_OFF = 0.01
+"""Seconds for the end of a server whose grace is over; aiohttp takes 0 for no limit."""
 
 KEEP_ALIVE = 7200.0
 """Seconds that an idle connection stays open: longer than Envoy keeps one (an hour), so that Envoy closes first."""
-
-
-class PodCrashed(CanaryError):
-    """The application ended instead of becoming ready."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Behaviour:
     """How an application behaves. Durations are in seconds; a request takes `latency` plus 0 to `jitter`.
 
-    `error_rate` is the share of requests answered by 500 (0..1). `linger` is how long it goes on serving after the
+    `error_rate` is the share of requests answered by 500 (0..1). With `crash` it ends instead of becoming ready, with
+    `crash_after` that long after it became ready (None: never). `linger` is how long it goes on serving after the
     stop order, at least; it then waits for `quiet` without a request, at most until `linger_limit`.
     """
 
@@ -38,6 +39,7 @@ class Behaviour:
     jitter: float = 0.0
     startup: float = 0.0
     crash: bool = False
+    crash_after: float | None = None
     linger: float = 0.5
     quiet: float = 0.2
     linger_limit: float = 3.0
@@ -46,7 +48,8 @@ class Behaviour:
 def behaviour(env: Mapping[str, str]) -> Behaviour:
     """Return the behaviour that a container's environment asks for; what is not set has its default.
 
-    `ERROR_RATE` 0..1, `LATENCY_MS`, `JITTER_MS`, `STARTUP_MS`, `LINGER_MS` >= 0, `CRASH` "true" or "false".
+    `ERROR_RATE` 0..1, `LATENCY_MS`, `JITTER_MS`, `STARTUP_MS`, `LINGER_MS`, `CRASH_AFTER_MS` >= 0, `CRASH` "true" or
+    "false".
     Raises `ConfigError` that names the variable.
     """
     usual = Behaviour()
@@ -63,6 +66,7 @@ def behaviour(env: Mapping[str, str]) -> Behaviour:
         jitter=_seconds(env, "JITTER_MS", usual.jitter),
         startup=_seconds(env, "STARTUP_MS", usual.startup),
         crash=crash == "true",
+        crash_after=_seconds(env, "CRASH_AFTER_MS", 0.0) if "CRASH_AFTER_MS" in env else None,
         linger=linger,
         linger_limit=max(usual.linger_limit, linger),
     )
@@ -94,6 +98,7 @@ class Application:
         self._exporter = exporter
         self._ledger = Ledger(exporter.edges_ms)
         self._stopping = asyncio.Event()
+        self._ended = asyncio.Event()
         self._closing = False
         self._last_request = 0.0
         self._server = web.Server(self._answer, access_log=None, keepalive_timeout=KEEP_ALIVE)
@@ -118,6 +123,8 @@ class Application:
             raise PodCrashed(f"{self._identity.name} ended at its start, as its CRASH asks")
         loop = asyncio.get_running_loop()
         self._listener = await loop.create_server(self._server, "127.0.0.1", 0, backlog=1024)
+        if self._behaviour.crash_after is not None:
+            loop.call_later(self._behaviour.crash_after, self._crash)
         port: int = self._listener.sockets[0].getsockname()[1]
         return port
 
@@ -127,7 +134,7 @@ class Application:
         Callers learn that the pod goes when its endpoint goes, as long after the order as the mesh takes to tell them.
         """
         self._stopping.set()
-        if self._listener is None:
+        if self._listener is None or self._ended.is_set():
             return
         loop = asyncio.get_running_loop()
         ordered = loop.time()
@@ -139,7 +146,21 @@ class Application:
             await asyncio.sleep(rest)
         self._listener.close()
         self._server.pre_shutdown()
-        await self._server.shutdown(max(0.0, ordered + grace - loop.time()))
+        await self._server.shutdown(max(CUT_OFF, ordered + grace - loop.time()))
+        self._ended.set()
+
+    async def ended(self) -> None:
+        """Wait until it has ended, by itself or stopped."""
+        await self._ended.wait()
+
+    def _crash(self) -> None:
+        """End as a killed process does: without an answer to anybody."""
+        if self._listener is not None:
+            self._listener.close()
+        for connection in self._server.connections:
+            if connection.transport is not None:
+                connection.transport.abort()
+        self._ended.set()
 
     async def _answer(self, request: web.BaseRequest) -> web.Response:
         if request.path == "/metrics":

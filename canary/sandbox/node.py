@@ -1,6 +1,6 @@
 """The sandbox's node: runs pods as real HTTP servers and knows which real address stands behind a pod's IP.
 
-Implements the kubelet's `Runtime`. Which pods are to run, and their status, are the kubelet's job.
+Implements the kubelet's `Attentive` runtime. Which pods are to run, and their status, are the kubelet's job.
 """
 
 from __future__ import annotations
@@ -13,18 +13,15 @@ from contextlib import AsyncExitStack
 from typing import Any, Self
 
 from canary.errors import CanaryError, ConfigError
-from canary.sandbox.application import PodCrashed, behaviour
+from canary.sandbox.application import behaviour
 from canary.sandbox.exporters import exporter
 from canary.sandbox.identity import identity, tag
 from canary.sandbox.processes import Address, Child, Message, end, python_module
+from canary.sandbox.runtime import ImageUnpullable, PodCrashed
 from meshes.contract import Manifest
 
 MISSING_TAG = "missing"
 """The image tag that cannot be pulled; every other image can."""
-
-
-class ImageUnpullable(CanaryError):
-    """The pod's image cannot be pulled."""
 
 
 class NodeRuntime:
@@ -91,6 +88,10 @@ class NodeRuntime:
         await self._ask({"do": "stop", "pod": _key(pod), "grace": grace})
         address = self._names.pop(pod["metadata"]["name"], None)
         self._addresses = {key: real for key, real in self._addresses.items() if real != address}
+
+    async def ended(self, pod: Manifest) -> None:
+        """Wait until the container of this ready pod ends, by itself (`CRASH_AFTER_MS`) or stopped."""
+        await self._ask({"do": "ended", "pod": _key(pod)})
 
     def address(self, pod: str) -> Address | None:
         """Return where the pod of that IP or name really listens, None when no such pod runs."""

@@ -23,12 +23,24 @@ class Pods:
         self._running: dict[str, Application] = {}
 
     async def handle(self, message: Message) -> None:
-        """Do what one message asks and answer it by its id: `{"port"}` once a pod serves, `{}` once it is gone."""
+        """Do what one message asks and answer it by its id: `{"port"}` once a pod serves, `{}` once it has ended."""
         try:
-            answer = await (self._start(message) if message["do"] == "start" else self._stop(message))
+            answer = await self._done(message)
         except CanaryError as err:
             answer = {"error": str(err)}
         tell_parent({"id": message["id"], **answer})
+
+    async def _done(self, message: Message) -> Message:
+        match message["do"]:
+            case "start":
+                return await self._start(message)
+            case "stop":
+                return await self._stop(message)
+            case "ended":
+                await self._found(message).ended()
+                return {}
+            case unknown:
+                raise ValueError(f"unknown order {unknown!r}")
 
     async def _start(self, message: Message) -> Message:
         pod = message["pod"]
@@ -42,11 +54,16 @@ class Pods:
             raise
 
     async def _stop(self, message: Message) -> Message:
-        application = self._running.pop(message["pod"], None)
-        if application is None:
-            raise NotFound(f"pod {message['pod']} does not run")
+        application = self._found(message)
+        del self._running[message["pod"]]
         await application.stop(message["grace"])
         return {}
+
+    def _found(self, message: Message) -> Application:
+        application = self._running.get(message["pod"])
+        if application is None:
+            raise NotFound(f"pod {message['pod']} does not run")
+        return application
 
 
 def main() -> None:

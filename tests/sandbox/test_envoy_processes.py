@@ -59,6 +59,17 @@ def left_after(mark: str, limit: float = 20.0) -> dict[int, str]:
     return left
 
 
+def child_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
+
+
+async def settled_for_ever(envoy: Envoy) -> None:
+    async with asyncio.timeout(20):
+        while True:
+            await envoy.settled()
+            await asyncio.sleep(0.01)
+
+
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 
@@ -117,13 +128,9 @@ async def test_an_envoy_that_cannot_start_is_an_error_that_shows_its_log(tmp_pat
 async def test_an_envoy_that_dies_is_told_to_those_who_wait() -> None:
     async with bench() as it:
         await it.envoy.settled()
-        children = Path(f"/proc/{it.envoy.pid}/task/{it.envoy.pid}/children").read_text().split()
-        os.kill(int(children[0]), signal.SIGKILL)
+        os.kill(child_of(it.envoy.pid), signal.SIGKILL)
         with pytest.raises(Unavailable, match="Envoy: ended by itself with code -9"):
-            async with asyncio.timeout(20):
-                while True:
-                    await it.envoy.settled()
-                    await asyncio.sleep(0.01)
+            await settled_for_ever(it.envoy)
 
 
 def test_no_envoy_for_the_platform_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:

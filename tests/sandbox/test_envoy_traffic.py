@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 
 from canary.sandbox.envoy import EnvoySettings
@@ -61,7 +62,7 @@ async def test_a_rolling_replacement_of_pods_under_load_loses_nothing() -> None:
         await asyncio.gather(*(it.node.start(each) for each in generations[0]))
         await it.change(endpoints("checkout", ["10.0.0.0", "10.0.0.1"]))
         async with await it.load() as load, asyncio.TaskGroup() as stopping:
-            for old, new in zip(generations, generations[1:], strict=False):
+            for old, new in itertools.pairwise(generations):
                 await asyncio.gather(*(it.node.start(each) for each in new))
                 await asyncio.sleep(0.3)
                 it.cluster.apply(endpoints("checkout", [each["status"]["podIP"] for each in new]))
