@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 
+from canary.controller.names import HASH_LABEL, ROLE, TARGET
 from canary.controller.queue import Key
 from canary.ports import (
     CANARY,
@@ -21,9 +22,6 @@ from canary.ports import (
     Watched,
 )
 from meshes.contract import Manifest, ObjectRef
-
-TARGET_LABEL = "canary.delivery/target"
-HASH_LABEL = "pod-template-hash"
 
 
 class Watch:
@@ -97,7 +95,7 @@ class Watch:
             return True
         labels = deployment["spec"]["template"]["metadata"].get("labels", {})
         selector = manifest["spec"].get("selector") or {}
-        ours = (TARGET_LABEL, "canary.delivery/role", HASH_LABEL)
+        ours = (TARGET, ROLE, HASH_LABEL)
         return all(labels.get(name) == value for name, value in selector.items() if name not in ours)
 
     def _wake_all(self, ref: ObjectRef, manifest: Manifest) -> None:
@@ -112,7 +110,7 @@ class Watch:
 
 
 def _labelled(manifest: Manifest) -> str:
-    value = manifest["metadata"].get("labels", {}).get(TARGET_LABEL, "")
+    value = manifest["metadata"].get("labels", {}).get(TARGET, "")
     return str(value)
 
 

@@ -1,0 +1,77 @@
+"""The names that the controller gives to objects, labels and annotations (CONTRACT sections 1 and 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from canary.ports import DEPLOYMENT, SERVICE
+from meshes.contract import Manifest, ObjectRef
+
+PREFIX = "canary.delivery/"
+MANAGED_BY = "app.kubernetes.io/managed-by"
+MANAGER = "canary-controller"
+ROLE = f"{PREFIX}role"
+PRIMARY_ROLE = "primary"
+TARGET = f"{PREFIX}target"
+REVISION = f"{PREFIX}revision"
+EPOCH = f"{PREFIX}epoch"
+GENERATED = f"{PREFIX}generated"
+COMMAND = f"{PREFIX}command"
+RESTORE_FINALIZER = f"{PREFIX}restore"
+PRIMARY_FINALIZER = f"{PREFIX}primary"
+HASH_LABEL = "pod-template-hash"
+LONGEST_NAME = 63
+
+
+def primary_ref(namespace: str, target: str) -> ObjectRef:
+    """Return the Deployment that serves."""
+    return ObjectRef(DEPLOYMENT, namespace, f"{target}-primary")
+
+
+def canary_service_ref(namespace: str, target: str) -> ObjectRef:
+    """Return the Service of the revision under test."""
+    return ObjectRef(SERVICE, namespace, f"{target}-canary")
+
+
+def primary_labels(target: str) -> dict[str, str]:
+    """Return what is added to the pods of the primary, to its selector, and to the selectors of narrowed Services."""
+    return {ROLE: PRIMARY_ROLE, TARGET: target}
+
+
+def owner_labels(target: str) -> dict[str, str]:
+    """Return the labels that tell that an object is ours, and of which canary."""
+    return {MANAGED_BY: MANAGER, TARGET: target}
+
+
+def is_ours(manifest: Manifest, target: str) -> bool:
+    """Return whether the controller made the object for that target."""
+    labels = labels_of(manifest)
+    return labels.get(MANAGED_BY) == MANAGER and labels.get(TARGET) == target
+
+
+def labels_of(manifest: Manifest) -> Mapping[str, str]:
+    """Return the labels of an object."""
+    labels: Mapping[str, str] = manifest["metadata"].get("labels") or {}
+    return labels
+
+
+def annotations_of(manifest: Manifest) -> Mapping[str, str]:
+    """Return the annotations of an object."""
+    annotations: Mapping[str, str] = manifest["metadata"].get("annotations") or {}
+    return annotations
+
+
+def resource_version(manifest: Manifest) -> str:
+    """Return the version at which an object was read."""
+    return str(manifest["metadata"]["resourceVersion"])
+
+
+def uid_of(manifest: Manifest) -> str:
+    """Return the uid of an object."""
+    return str(manifest["metadata"]["uid"])
+
+
+def is_selected(selector: Mapping[str, str], labels: Mapping[str, Any]) -> bool:
+    """Return whether a Service's selector picks pods with these labels; an empty selector picks none."""
+    return bool(selector) and all(labels.get(key) == value for key, value in selector.items())
