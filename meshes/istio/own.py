@@ -89,7 +89,7 @@ def _entries(route: Route, weight: int, live: Sequence[Any]) -> list[Any]:
 
 
 def _destinations(route: Route, weight: int, live: Sequence[Any]) -> list[dict[str, Any]]:
-    was = {side(route, item): item for item in reversed(live)}
+    was = {side(route, item): item for item in live}
     wanted = ((Side.APEX, route.apex, 100 - weight), (Side.CANARY, route.canary, weight))
     return [
         {

@@ -28,8 +28,7 @@ def complaint(live: Manifest, ref: ObjectRef) -> str:
 
 
 def _is_error(message: object) -> bool:
-    level = table(message).get("level")
-    return not isinstance(level, bool) and level in _ERROR
+    return table(message).get("level") in _ERROR
 
 
 def _described(message: object) -> str:

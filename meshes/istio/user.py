@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +21,7 @@ NOTE = "canary.delivery/route-was"
 """The annotation, JSON: `{"apex": {"weight": 100}}`, with `"canary": {"weight": 0}` when the user names it too."""
 
 _LISTED = 10
+_INT32 = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +104,10 @@ def _can_split(route: Route, entry: Mapping[str, Any]) -> bool:
 
 def _described(entry: object) -> str:
     name = table(entry).get("name")
-    hosts = ", ".join(host_of(item) for item in items(table(entry).get("route"))) or "no destination"
+    destinations = items(table(entry).get("route"))
+    hosts = ", ".join(host_of(item) for item in destinations[:_LISTED]) or "no destination"
+    if len(destinations) > _LISTED:
+        hosts += f", {len(destinations) - _LISTED} more"
     return f"{name!r} to {hosts}" if name else f"to {hosts}"
 
 
@@ -137,9 +140,7 @@ def _at_rest(route: Route, entry: Mapping[str, Any], before: _Before) -> dict[st
 def _splitting(route: Route, entry: Mapping[str, Any], before: _Before, weight: int) -> dict[str, Any]:
     live = {side(route, item): item for item in entry["route"]}
     apex = live[Side.APEX]
-    canary = live.get(Side.CANARY)
-    if canary is None or before.canary is None:
-        canary = _counterpart(route, apex)
+    canary = _counterpart(route, apex) if before.canary is None else live[Side.CANARY]
     parts = {Side.APEX: {**apex, "weight": 100 - weight}, Side.CANARY: {**canary, "weight": weight}}
     order = [side(route, item) for item in entry["route"]]
     if Side.CANARY not in order:
@@ -154,11 +155,11 @@ def _counterpart(route: Route, apex: Mapping[str, Any]) -> dict[str, Any]:
     """
     destination = {key: value for key, value in apex["destination"].items() if key != "subset"}
     destination["host"] = respell(destination["host"], route.canary)
-    return deepcopy({**apex, "destination": destination})
+    return {**apex, "destination": destination}
 
 
 def _weight_only(item: Mapping[str, Any]) -> dict[str, Any]:
-    return {"weight": item["weight"]} if "weight" in item else {}
+    return {"weight": item["weight"]} if item.get("weight") is not None else {}
 
 
 def _without_weight(item: Mapping[str, Any]) -> dict[str, Any]:
@@ -175,13 +176,17 @@ def _noted(live: Manifest) -> _Before | None:
     text = table(table(live.get("metadata")).get("annotations")).get(NOTE)
     try:
         note = json.loads(text) if isinstance(text, str) else None
-    except ValueError:
+    except (ValueError, RecursionError):  # the second for thousands of brackets
         return None
     if not isinstance(note, dict) or not isinstance(note.get("apex"), dict):
         return None
+    apex = weight_of(note["apex"])
+    if apex is None or apex > _INT32:
+        # Written back it would be refused, and the canary would keep its share.
+        return None
     canary = note.get("canary")
     # At rest the canary may have no weight, whatever the annotation was made to say.
-    rests = isinstance(canary, dict) and weight_of(canary) == 0 and (weight_of(note["apex"]) or 0) > 0
+    rests = isinstance(canary, dict) and weight_of(canary) == 0 and apex > 0
     return _Before(apex=_weight_only(note["apex"]), canary=_weight_only(table(canary)) if rests else None)
 
 

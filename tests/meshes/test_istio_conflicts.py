@@ -122,8 +122,13 @@ def test_a_route_that_the_user_named_stands_beside_any_other() -> None:
     assert conflict(claiming("checkout"), claiming("*"), user_route="theirs") is None
 
 
-@pytest.mark.parametrize("labels", [{}, {"app.kubernetes.io/managed-by": "canary-controller"}])
-def test_a_foreign_object_of_our_name_is_a_conflict_even_when_it_routes_another_host(labels: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "labels",
+    [None, {}, {"app.kubernetes.io/managed-by": "canary-controller"}, {"canary.delivery/target": "checkout"}],
+)
+def test_a_foreign_object_of_our_name_is_a_conflict_even_when_it_routes_another_host(
+    labels: dict[str, str] | None,
+) -> None:
     theirs = virtual_service({"hosts": ["shop.example.com"]}, name="checkout", labels=labels)
     found = conflict(theirs)
     assert found is not None

@@ -81,6 +81,11 @@ def test_the_users_own_canary_destination_keeps_what_the_user_gave_it() -> None:
         "{",
         "[]",
         '{"apex": 3}',
+        '{"apex": {"weight": null}}',
+        '{"apex": {"weight": -1}}',
+        '{"apex": {"weight": "100"}, "canary": {"weight": 0}}',
+        '{"apex": {"weight": 2147483648}}',
+        "[" * 100_000,
         '{"canary": {"weight": 0}}',
         '{"apex": {}, "canary": {"weight": 100}}',
         '{"apex": {}, "canary": {"weight": 0}}',
@@ -91,6 +96,12 @@ def test_a_share_without_a_sound_note_is_gone_at_rest(note: str | None) -> None:
     live = split if note is None else noted(split, note)
     assert render(0, live) == edge({"route": [to("checkout")]})
     assert Istio().observe(EDGE, render(0, live)).weight == 0
+
+
+def test_no_note_gives_the_canary_a_weight_at_rest() -> None:
+    split = edge({"route": [to("checkout", 60), to("checkout-canary", 40)]})
+    forged = noted(split, {"apex": {"weight": 60}, "canary": {"weight": 40}})
+    assert render(0, forged) == edge({"route": [to("checkout", 60)]})
 
 
 def test_an_entry_for_another_port_is_not_split() -> None:
@@ -148,6 +159,12 @@ def test_other_entries_cannot_hold_the_split(destinations: object) -> None:
 def test_a_long_route_is_told_shortly() -> None:
     _, message = refusal(edge(*[{"route": [to(f"reviews-{number}")]} for number in range(50)]))
     assert "10 to reviews-9 and 40 more. To let" in message
+    assert "reviews-10" not in message
+
+
+def test_an_entry_with_many_destinations_is_told_shortly() -> None:
+    _, message = refusal(edge({"route": [to(f"reviews-{number}", 1) for number in range(50)]}))
+    assert "reviews-9, 40 more. To let" in message
     assert "reviews-10" not in message
 
 
