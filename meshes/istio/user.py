@@ -71,11 +71,17 @@ def read(route: Route, live: Manifest, *, ref: ObjectRef) -> Share:
 
 
 def _place(route: Route, live: Manifest, ref: ObjectRef) -> int:
-    """Return the index of the entry that holds the split: the only possible one, or of several the one named canary."""
+    """Return the index of the entry that holds the split: the only possible one, of several the one named canary, or
+    the one where the user names the canary.
+
+    While a split runs (our annotation is there) the entry that has the canary comes first: what users add meanwhile
+    must not keep a rollback from reaching it.
+    """
     entries = items(table(live.get("spec")).get("http"))
     possible = [index for index, entry in enumerate(entries) if _can_split(route, table(entry))]
     named = [index for index in possible if entries[index].get("name") == ENTRY]
-    for found in (possible, named):
+    shared = [index for index in possible if len(entries[index]["route"]) == 2]
+    for found in (possible, named, shared) if _noted(live) is None else (possible, shared, named):
         if len(found) == 1:
             return found[0]
     what = f"{len(possible)} http entries that send" if possible else "no http entry that sends"

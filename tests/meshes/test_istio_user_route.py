@@ -117,6 +117,32 @@ def test_of_several_possible_entries_the_one_named_canary_is_split() -> None:
     assert [len(each) for each in routes(render(10, live))] == [1, 2, 1]
 
 
+@pytest.mark.parametrize("name", ["canary", "other"])
+def test_an_entry_that_the_user_adds_during_a_rollout_does_not_keep_the_split_from_ending(name: str) -> None:
+    running = render(10, edge({"route": [to("checkout")]}))
+    added = {"name": name, "match": [{"port": 1}], "route": [to("checkout")]}
+    live = {**running, "spec": {**running["spec"], "http": [added, *running["spec"]["http"]]}}
+    assert Istio().observe(EDGE, live).weight == 10
+    assert render(0, live) == edge(added, {"route": [to("checkout")]})
+
+
+def test_of_several_possible_entries_the_one_where_the_user_names_the_canary_is_split() -> None:
+    shared = [to("checkout", 100), to("checkout-canary", 0)]
+    live = edge({"route": [to("checkout")]}, {"route": shared})
+    running = render(10, live)
+    assert [len(each) for each in routes(running)] == [1, 2]
+    assert render(0, running) == live
+
+
+def test_the_entry_named_canary_stays_the_one_where_another_shares_too() -> None:
+    shared = {"route": [to("checkout", 100), to("checkout-canary", 0)]}
+    live = edge(shared, {"name": "canary", "route": [to("checkout")]})
+    running = render(10, live)
+    assert routes(running) == [shared["route"], [to("checkout", 90), to("checkout-canary", 10)]]
+    assert render(20, running)["spec"]["http"][0] == shared
+    assert render(0, running) == live
+
+
 def test_several_possible_entries_are_refused_with_the_remedy() -> None:
     live = edge({"name": "api", "route": [to("checkout")]}, {"route": [to("checkout.shop")]}, {"redirect": {}})
     assert refusal(live) == (
