@@ -11,7 +11,7 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,9 +89,9 @@ class Envoy:
             self._files = Files(folder)
             self._child = await resources.enter_async_context(Child("Envoy", self._command(folder)))
             self._session = await resources.enter_async_context(aiohttp.ClientSession())
-            self._run(resources, self._guard())
+            self._run(resources, self._guard)
             self._admin = await self._started(folder)
-            self._run(resources, self._follow())
+            self._run(resources, self._follow)
             self._cluster.subscribe(self._notice)
             self._resources = resources.pop_all()
         return self
@@ -223,14 +223,14 @@ class Envoy:
             raise self._child.failure(f"ended by itself with code {message['exit']}")
         raise self._child.failure("its keeper ended")
 
-    def _run(self, resources: AsyncExitStack, work: Coroutine[None, None, None]) -> None:
+    def _run(self, resources: AsyncExitStack, work: Callable[[], Awaitable[None]]) -> None:
         task = asyncio.create_task(self._told(work), name="sandbox envoy")
         resources.push_async_callback(end, task)
 
-    async def _told(self, work: Coroutine[None, None, None]) -> None:
+    async def _told(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do the work; its failure is what `settled` raises from then on."""
         try:
-            await work
+            await work()
         except Exception as err:  # noqa: BLE001 - whatever ended the work, those who wait are to be told
             async with self._news:
                 self._failure = self._failure or err

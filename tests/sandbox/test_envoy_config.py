@@ -13,7 +13,7 @@ from canary.sandbox.routing import routing
 from canary.sandbox.rules import Backend, How, Match, Retries, Rule, Text
 from tests.sandbox.dataplane import destination, endpoints, service, virtual_service
 
-REAL = {"10.0.0.1": ("127.0.0.1", 1001), "10.0.0.2": ("127.0.0.1", 1002)}
+REAL = {"10.0.0.1": ("127.0.0.1", 1001), "10.0.0.2": ("127.0.0.1", 1002), "10.0.0.3": ("127.0.0.1", 1003)}
 
 
 def found(*objects: dict[str, Any], before: Rules | None = None) -> Discovered:
@@ -40,7 +40,7 @@ async def test_only_ready_endpoints_of_the_port_are_told_and_an_unknown_ip_refus
         unnamed,
     )
     assert told == Discovered(
-        endpoints={"shop_checkout_8080": (NOWHERE, *REAL.values()), "shop_other_8080": ()},
+        endpoints={"shop_checkout_8080": (NOWHERE, REAL["10.0.0.1"], REAL["10.0.0.2"]), "shop_other_8080": ()},
         rules={
             "shop_checkout_8080": (Rule(backends=(to("checkout"),)),),
             "shop_other_8080": (Rule(backends=(to("other"),)),),
