@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from hypothesis import HealthCheck, settings
 
 from tests.embedded import cluster, embedded, kubelet, runtime
@@ -13,3 +15,6 @@ settings.register_profile("steady", deadline=None, derandomize=True, suppress_he
 # Other examples in each run, and more of them: make test ARGS=--hypothesis-profile=search
 settings.register_profile("search", parent=settings.get_profile("steady"), derandomize=False, max_examples=2000)
 settings.load_profile("steady")
+
+# looptime asks for the current loop around plain tests too, for which asyncio would make one that nobody closes.
+asyncio.set_event_loop(None)

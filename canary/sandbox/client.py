@@ -19,7 +19,6 @@ from canary.ports import Change, Propagation, Watched, ref_of
 from canary.sandbox.managed import Writer
 from canary.sandbox.merge import not_taken
 from canary.sandbox.objects import Objects
-from canary.sandbox.selectors import carries
 from canary.sandbox.store import Precondition, Store
 from meshes.contract import Kind, Manifest, ObjectRef
 
@@ -108,8 +107,7 @@ class Client:
         return self._cache.get(ref)
 
     def list(self, kind: Kind, namespace: str = "", labels: Mapping[str, str] | None = None) -> Sequence[Manifest]:
-        found = self._cache.of_kind(kind, namespace)
-        return [each for each in found if carries(each["metadata"].get("labels") or {}, labels or {})]
+        return self._cache.listed(kind, namespace, labels or {})
 
     def subscribe(self, listener: Callable[[Watched], None]) -> None:
         self._loop.call_soon(self._begin, listener)

@@ -12,7 +12,7 @@ EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 class LoopClock:
     """A `canary.ports.Clock` that starts at a given time and goes on as the running event loop's clock does.
 
-    When the loop's clock is set back (virtual time begins with a test, after its fixtures) this one stands still.
+    The loop's clock may be set back to 0 once (virtual time begins with a test, after its fixtures); this one goes on.
     """
 
     def __init__(self, start: datetime = EPOCH) -> None:
@@ -22,7 +22,7 @@ class LoopClock:
 
     def now(self) -> datetime:
         seen = self._loop.time()
-        self._now += timedelta(seconds=max(0.0, seen - self._seen))
+        self._now += timedelta(seconds=seen - self._seen if seen >= self._seen else seen)
         self._seen = seen
         return self._now
 

@@ -10,13 +10,15 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from canary.ports import NAMESPACE, Clock, Propagation
+from canary.errors import Rejected
+from canary.ports import NAMESPACE, POD, Clock, Propagation
 from canary.sandbox.client import Client
 from canary.sandbox.clock import LoopClock
 from canary.sandbox.gc import GarbageCollector
 from canary.sandbox.kinds import Served
 from canary.sandbox.managed import Writer
 from canary.sandbox.merge import apply_patch, without_nulls
+from canary.sandbox.replicasets import is_active
 from canary.sandbox.simulator import Simulator
 from canary.sandbox.store import Store
 from meshes.contract import Kind, Manifest, ObjectRef
@@ -39,6 +41,8 @@ class InMemoryCluster(Client):
         super().__init__(store, "canary-controller")
         self._collector = GarbageCollector(store)
         self._simulator = Simulator(store)
+        self._most_pods: dict[str, int] = {}
+        store.admission.append(self._within_quota)
 
     @property
     def clock(self) -> Clock:
@@ -94,6 +98,22 @@ class InMemoryCluster(Client):
     def namespace(self, name: str) -> Manifest:
         """Create a namespace."""
         return self.apply({"apiVersion": "v1", "kind": NAMESPACE.kind, "metadata": {"name": name}})
+
+    def limit_pods(self, namespace: str, most: int | None) -> None:
+        """Allow no more than `most` pods in a namespace from now on, as a ResourceQuota does; None allows any."""
+        self._most_pods.pop(namespace, None)
+        if most is not None:
+            self._most_pods[namespace] = most
+
+    def _within_quota(self, new: Manifest, old: Manifest | None) -> None:
+        name, namespace = new["metadata"]["name"], new["metadata"].get("namespace", "")
+        most = self._most_pods.get(namespace)
+        if new["kind"] != POD.kind or old is not None or most is None:
+            return
+        used = sum(is_active(pod) for pod in self.store.list(POD, namespace))
+        if used >= most:
+            quota = f"requested: pods=1, used: pods={used}, limited: pods={most}"
+            raise Rejected(f'pods "{name}" is forbidden: exceeded quota: pods, {quota}')
 
     def close(self) -> None:
         """Stop everything that would still happen by itself."""

@@ -22,6 +22,9 @@ _WRITER = Writer(manager="kube-controller-manager")
 Ports = tuple[tuple[str, int, str, str], ...]
 """Name, number, protocol and appProtocol ("" when not set) of each port, as one slice has them."""
 
+_Pair = tuple[str, str, str]
+"""A namespace, and the key and value of a label."""
+
 
 class EndpointSliceController:
     """Keeps one slice for each set of ports of each Service, `delay` seconds after an event that concerns it."""
@@ -30,6 +33,8 @@ class EndpointSliceController:
         self._store = store
         self._work = Worklist(self._sync, delay)
         self._selected: dict[ObjectRef, set[ObjectRef]] = defaultdict(set)
+        self._by_pair: dict[_Pair | None, set[ObjectRef]] = defaultdict(set)
+        self._pair_of: dict[ObjectRef, _Pair] = {}
         store.listen(self._notice)
 
     def close(self) -> None:
@@ -38,19 +43,33 @@ class EndpointSliceController:
 
     def _notice(self, event: Watched) -> None:
         if event.ref.kind == SERVICE:
+            self._index(event)
             self._work.add(event.ref)
         elif event.ref.kind == POD:
-            for service in self._store.list(SERVICE, event.ref.namespace):
-                selector = service["spec"].get("selector")
-                if selector and carries(labels_of(event.manifest), selector):
-                    self._work.add(ref_of(service))
-            for ref in self._selected.get(event.ref, ()):
-                self._work.add(ref)
-            if event.change is Change.DELETED:
-                self._selected.pop(event.ref, None)
+            self._notice_pod(event)
         elif event.ref.kind == ENDPOINT_SLICE:
             service_name = labels_of(event.manifest).get(SERVICE_NAME, "")
             self._work.add(ObjectRef(SERVICE, event.ref.namespace, service_name))
+
+    def _index(self, event: Watched) -> None:
+        """Keep services by one pair of their selectors, so that a pod's event costs little among many services."""
+        self._by_pair[self._pair_of.pop(event.ref, None)].discard(event.ref)
+        selector = event.manifest["spec"].get("selector")
+        if selector and event.change is not Change.DELETED:
+            pair = (event.ref.namespace, *max(selector.items()))
+            self._pair_of[event.ref] = pair
+            self._by_pair[pair].add(event.ref)
+
+    def _notice_pod(self, event: Watched) -> None:
+        labels = labels_of(event.manifest)
+        for pair in labels.items():
+            for ref in self._by_pair.get((event.ref.namespace, *pair), ()):
+                if carries(labels, self._store.require(ref)["spec"]["selector"]):
+                    self._work.add(ref)
+        for ref in self._selected.get(event.ref, ()):
+            self._work.add(ref)
+        if event.change is Change.DELETED:
+            self._selected.pop(event.ref, None)
 
     def _sync(self, ref: ObjectRef) -> None:
         service = self._store.get(ref)

@@ -5,7 +5,9 @@ A custom resource definition is no object here: it is a row of this table that t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from canary.ports import (
     CANARY,
@@ -36,18 +38,22 @@ class Served:
 
     `versions` are API versions without the group ("v1", "v1beta1"), newest first; objects are stored in the first.
     `status` is true when status is written through its subresource only. `generation` is true for kinds whose
-    metadata.generation counts the changes of what a user wants.
+    metadata.generation counts the changes of what a user wants. `schema` is the structural OpenAPI schema of a custom
+    resource: fields that it does not know are pruned; None prunes nothing.
     """
 
     versions: tuple[str, ...]
     namespaced: bool = True
     status: bool = False
     generation: bool = False
+    schema: Mapping[str, Any] | None = None
 
 
-def custom(*versions: str, namespaced: bool = True, status: bool = False) -> Served:
+def custom(
+    *versions: str, namespaced: bool = True, status: bool = False, schema: Mapping[str, Any] | None = None
+) -> Served:
     """Return how a custom resource of these versions (newest first) is served."""
-    return Served(versions=versions, namespaced=namespaced, status=status, generation=True)
+    return Served(versions=versions, namespaced=namespaced, status=status, generation=True, schema=schema)
 
 
 BUILT_IN: dict[Kind, Served] = {

@@ -50,6 +50,24 @@ def with_defaults(value: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict
     return {**{key: item for key, item in defaults.items() if key not in value}, **value}
 
 
+def pruned(value: Any, schema: Mapping[str, Any]) -> Any:
+    """Return `value` without the fields that a structural OpenAPI schema does not know."""
+    if schema.get("x-kubernetes-preserve-unknown-fields") or schema.get("x-kubernetes-embedded-resource"):
+        return value
+    if isinstance(value, Mapping):
+        known, others = schema.get("properties", {}), schema.get("additionalProperties", False)
+        schemas = {key: known.get(key, others) for key in value}
+        any_value = {"x-kubernetes-preserve-unknown-fields": True}
+        return {
+            key: pruned(value[key], any_value if each is True else each)
+            for key, each in schemas.items()
+            if each is not False
+        }
+    if isinstance(value, list):
+        return [pruned(item, schema.get("items", {})) for item in value]
+    return value
+
+
 def not_taken(asked: Any, got: Any, path: str = "") -> str:
     """Return the path of the first field of `asked` that `got` does not hold; "" when all was taken.
 

@@ -1,11 +1,15 @@
-"""The objects of the in-memory API server, found by reference, by uid, by namespace and by owner. No rules here."""
+"""The objects of the in-memory API server, found by reference, uid, namespace, label and owner. No rules here."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from canary.sandbox.selectors import carries
 from meshes.contract import Kind, Manifest, ObjectRef
+
+_Label = tuple[Kind, str, str, str]
+"""A kind, a namespace, and the key and value of a label."""
 
 
 class Objects:
@@ -15,6 +19,7 @@ class Objects:
         self._by_kind: dict[Kind, dict[str, dict[str, Manifest]]] = defaultdict(lambda: defaultdict(dict))
         self._by_uid: dict[str, ObjectRef] = {}
         self._dependents: dict[str, set[ObjectRef]] = defaultdict(set)
+        self._labelled: dict[_Label, set[str]] = defaultdict(set)
 
     def get(self, ref: ObjectRef) -> Manifest | None:
         """Return the object, None when there is none."""
@@ -27,6 +32,8 @@ class Objects:
         self._by_uid[manifest["metadata"]["uid"]] = ref
         for key in _index_keys(ref, manifest):
             self._dependents[key].add(ref)
+        for label in _labels(ref, manifest):
+            self._labelled[label].add(ref.name)
 
     def drop(self, ref: ObjectRef) -> None:
         """Take the object away; nothing happens when there is none."""
@@ -36,12 +43,23 @@ class Objects:
         del self._by_uid[old["metadata"]["uid"]]
         for key in _index_keys(ref, old):
             self._dependents[key].discard(ref)
+        for label in _labels(ref, old):
+            self._labelled[label].discard(ref.name)
 
     def of_kind(self, kind: Kind, namespace: str = "") -> Iterator[Manifest]:
         """Yield the objects of a kind, of one namespace or of all (""), by namespace and name."""
         spaces = self._by_kind[kind]
         for space in [namespace] if namespace else sorted(spaces):
             yield from [spaces[space][name] for name in sorted(spaces[space])]
+
+    def listed(self, kind: Kind, namespace: str, labels: Mapping[str, str]) -> list[Manifest]:
+        """Return the objects of a kind, of one namespace or of all (""), that carry all of `labels`."""
+        if not namespace or not labels:
+            found = self.of_kind(kind, namespace)
+        else:
+            names = min((self._labelled.get((kind, namespace, *pair), set()) for pair in labels.items()), key=len)
+            found = (self._by_kind[kind][namespace][name] for name in sorted(names))
+        return [each for each in found if carries(each["metadata"].get("labels") or {}, labels)]
 
     def inside(self, namespace: str) -> list[ObjectRef]:
         """Return what lies in a namespace."""
@@ -79,3 +97,7 @@ def _nobody(kind: Kind, namespace: str) -> str:
 
 def _index_keys(ref: ObjectRef, manifest: Manifest) -> list[str]:
     return owner_uids(manifest) or [_nobody(ref.kind, ref.namespace)]
+
+
+def _labels(ref: ObjectRef, manifest: Manifest) -> list[_Label]:
+    return [(ref.kind, ref.namespace, *pair) for pair in (manifest["metadata"].get("labels") or {}).items()]

@@ -18,9 +18,8 @@ from canary.sandbox.clock import stamp
 from canary.sandbox.defaults import defaulted
 from canary.sandbox.kinds import BUILT_IN, CUSTOM, Served
 from canary.sandbox.managed import Writer, managed_fields
-from canary.sandbox.merge import merge_patch, without_nulls
+from canary.sandbox.merge import merge_patch, pruned, without_nulls
 from canary.sandbox.objects import Objects
-from canary.sandbox.selectors import carries
 from canary.sandbox.validation import refusal, validate
 from meshes.contract import Kind, Manifest, ObjectRef
 
@@ -47,7 +46,7 @@ class Store:
     def __init__(self, clock: Clock, *, seed: int = 0) -> None:
         self.clock = clock
         self.kinds: dict[Kind, Served] = {**BUILT_IN, **CUSTOM}
-        self.admission: list[Callable[[Manifest], None]] = []
+        self.admission: list[Callable[[Manifest, Manifest | None], None]] = []
         self.objects = Objects()
         self._listeners: list[Callable[[Watched], None]] = []
         self._random = random.Random(seed)
@@ -71,8 +70,7 @@ class Store:
 
     def list(self, kind: Kind, namespace: str = "", labels: Mapping[str, str] | None = None) -> list[Manifest]:
         """Return the objects of a kind, of one namespace or of all (""), that carry all of `labels`."""
-        found = self.objects.of_kind(kind, namespace)
-        return [each for each in found if carries(each["metadata"].get("labels") or {}, labels or {})]
+        return self.objects.listed(kind, namespace, labels or {})
 
     def generated(self, prefix: str) -> str:
         """Return a name as generateName makes it: the prefix, cut to 58 characters, and five random ones."""
@@ -209,11 +207,13 @@ class Store:
         else:
             metadata.pop("namespace", None)
         api_version = f"{kind.group}/{served.versions[0]}" if kind.group else served.versions[0]
+        if served.schema is not None:
+            body = _within(served.schema, body)
         new = {**body, "apiVersion": api_version, "kind": kind.kind, "metadata": _without_empty(metadata)}
         new = self._with_address(kind, defaulted(kind, new), old)
         validate(kind, new, old)
         for admit in self.admission:
-            admit(new)
+            admit(new, old)
         return new
 
     def _with_address(self, kind: Kind, new: dict[str, Any], old: Manifest | None) -> dict[str, Any]:
@@ -271,6 +271,11 @@ def _through(subresource: str, served: Served, kind: Kind, body: Mapping[str, An
     asked = {key: value for key, value in body["metadata"].items() if key not in _SERVER_OWNED}
     new["metadata"] = {**asked, **kept, "resourceVersion": live["metadata"]["resourceVersion"]}
     return new
+
+
+def _within(schema: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str, Any]:
+    own = {key: value for key, value in body.items() if key not in ("apiVersion", "kind", "metadata")}
+    return {**{key: body[key] for key in body if key not in own}, **pruned(own, schema)}
 
 
 def _check_finalizers(new: Manifest, live: Manifest) -> None:
