@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from meshes.contract import AppProtocol, Seen
-
 from canary.rollout.phases import Phase
+from meshes.contract import AppProtocol, Seen
 
 # --- Plan: what the user wants -------------------------------------------------------------------------------------
 
@@ -260,38 +259,86 @@ class Stage(StrEnum):
     """The canary carries the weight of its step."""
     RECOVERING = "recovering"
     """An environment verdict: weight 0, pods kept, until the primary passes again."""
+    REPLACING = "replacing"
+    """A deleted `-primary`: the candidate takes over before it goes and is made again."""
     LEAVING = "leaving"
+    """The candidate takes over for good; then all that the controller made goes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """What the rules must remember beyond what people see. Times are when the controller saw the thing, None if not.
-
-    `hold` says that `spec.paused` of the user's Deployment is ours; it is recorded before it is written.
-    `size` is the primary's size where no autoscaler sets it. `epoch` is stamped on objects (ROLLOUT invariant 6).
-    """
+    """What the rules must remember beyond what people see. Times are when the controller saw the thing, None if not."""
 
     stage: Stage = Stage.REST
-    hold: bool = False
-    size: int | None = None
     epoch: str = ""
+    """Stamped on objects (ROLLOUT invariant 6)."""
+    told: Mapping[str, datetime] = field(default_factory=dict)
+    """What was said once and is not to be said again soon, by reason."""
+    pending: str = ""
+    """The text of a command that was carried out or refused and whose annotation was not yet seen gone."""
+
+    # The rollout as a whole
     outcome: Outcome | None = None
-    scaled_at: datetime | None = None
+    """How the newest rollout ended; None while one runs."""
+    why: str = ""
+    """The sentence that says why it ended."""
+    environment_count: int = 0
+    recovering_since: datetime | None = None
+    promote_asked: bool = False
+    retry: str = ""
+    """The key of the failed revision that is to be tried again."""
+
+    # The candidate
+    hold: bool = False
+    """`spec.paused` of the user's Deployment is ours; recorded before it is written, dropped once seen away."""
+    candidate: int = 0
+    """How many pods the candidate was given in this rollout; it never shrinks while it runs."""
+    ready: int = 0
+    """How many of its pods were ready in the last pass."""
+    waiting_since: datetime | None = None
+    """Since when fewer pods are ready than wanted: the last scale-up or loss. Of the primary while promoting."""
     ready_at: datetime | None = None
+
+    # The split
     weight_at: datetime | None = None
-    """When the mesh was first seen to accept the present weight."""
+    """When the mesh was first seen to accept the present weight (0 too: the drain counts from here)."""
     effective_at: datetime | None = None
     """When the present weight took effect (accepted and settled); a step's time and its windows count from here."""
+    step_weight: int = 0
+    """The weight of the present step when it began: tells edited steps."""
+    ceiling: int | None = None
+    """The highest weight while paused."""
+    paused_by_command: bool = False
+    pause_done: bool = False
+    """The `pause` of the present step was resumed."""
+
+    # Evaluations of the present weight; times are ends of windows
     evaluated_at: datetime | None = None
+    passed_at: datetime | None = None
     failed_at: datetime | None = None
     no_data_since: datetime | None = None
     error_told_at: datetime | None = None
-    environment_count: int = 0
-    paused_by_command: bool = False
+
+    # The primary and the apex
+    size: int | None = None
+    """The primary's size where no autoscaler sets it; None while one does."""
+    primary_ready: int = 0
+    promoted_size: int = 0
+    """The primary's size when the promotion began."""
     narrowed_at: datetime | None = None
+    wide_since: datetime | None = None
+    widened: tuple[datetime, ...] = ()
+    """When somebody widened the apex, newest last, of one day."""
+    resets: tuple[datetime, ...] = ()
+    """When somebody set replicas at rest, newest last, of ten minutes."""
+    reset_generation: int = 0
+
+    # Going
     target_gone_at: datetime | None = None
-    told: Mapping[str, datetime] = field(default_factory=dict)
-    """What was said once and is not to be said again soon, by reason."""
+    left_at: datetime | None = None
+    """When the apex was first seen wide while leaving, or while a deleted `-primary` is being replaced."""
+    released: str = ""
+    """The key of the unproved revision that `release` lets into service."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,59 @@
+"""The conditions Ready and Promoted, as `kubectl wait` reads them."""
+
+from __future__ import annotations
+
+from canary.rollout.model import Condition, Status, Truth
+from canary.rollout.phases import Phase
+from canary.rollout.situation import Pass
+
+READY = "Ready"
+PROMOTED = "Promoted"
+
+
+def conditions(it: Pass, message: str) -> tuple[Condition, ...]:
+    """Return both conditions of a status; `since` moves only when the truth changes. Foreign ones stay."""
+    own = (_ready(it, message), _promoted(it, message))
+    foreign = tuple(old for old in it.status.conditions if old.type not in (READY, PROMOTED))
+    return (*(_since(it.status, new) for new in own), *foreign)
+
+
+def _since(status: Status, new: Condition) -> Condition:
+    for old in status.conditions:
+        if old.type == new.type and old.status is new.status:
+            return Condition(type=new.type, status=new.status, reason=new.reason, message=new.message, since=old.since)
+    return new
+
+
+def _ready(it: Pass, message: str) -> Condition:
+    if it.world.faults:
+        reason = it.world.faults[0].reason
+        told = "; ".join(fault.message for fault in it.world.faults)
+        return Condition(type=READY, status=Truth.FALSE, reason=reason, message=told, since=it.now)
+    if it.phase in (None, Phase.INITIALIZING):
+        late = it.memory.waiting_since is not None and not it.primary_full
+        late = late and it.passed(it.memory.waiting_since, it.deadline)
+        reason = "PrimaryNotReady" if late else "Initializing"
+        return Condition(type=READY, status=Truth.FALSE, reason=reason, message=message, since=it.now)
+    if it.world.target is None:
+        return Condition(type=READY, status=Truth.FALSE, reason="TargetGone", message=message, since=it.now)
+    if it.primary is None or it.primary.deleting:
+        return Condition(type=READY, status=Truth.FALSE, reason="PrimaryDeleted", message=message, since=it.now)
+    told = "The spec is valid and every object is in place"
+    return Condition(type=READY, status=Truth.TRUE, reason=READY, message=told, since=it.now)
+
+
+def _promoted(it: Pass, message: str) -> Condition:
+    phase = it.phase
+    reason = str(phase) if phase else "Initializing"
+    return Condition(type=PROMOTED, status=_promoted_truth(it), reason=reason, message=message, since=it.now)
+
+
+def _promoted_truth(it: Pass) -> Truth:
+    if it.phase in (Phase.ROLLING_BACK, Phase.FAILED):
+        return Truth.FALSE
+    if it.phase not in (Phase.INITIALIZED, Phase.SUCCEEDED) or it.world.target is None:
+        return Truth.UNKNOWN
+    key = it.target.revision.key
+    if key == it.stable_key:
+        return Truth.TRUE
+    return Truth.FALSE if key == it.status.last_failed else Truth.UNKNOWN

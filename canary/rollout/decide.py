@@ -1,0 +1,162 @@
+"""One pass: from what is wanted, remembered and true to what is to be true next.
+
+Level-triggered: each answer states the whole wanted state, whatever was or was not done before, so a crash between any
+two effects is mended by the next pass. What is done in a phase stands in the module of that phase; what a stage means
+in it:
+
+- Initializing: PREPARING the primary beside the user's pods; CLEARING them once the Service is narrow; REPLACING a
+  deleted `-primary`.
+- Progressing and Paused: CLEARING what was there, PREPARING pods, STEPPING with a weight, RECOVERING at weight 0.
+- Promoting: STEPPING, with the weight it had. Finalizing and RollingBack: CLEARING. At rest: REST, or LEAVING.
+
+    [phases] drawn by canary.rollout.diagram
+        -            --> Initializing  a Canary appears
+        Initializing --> Initialized   the primary serves, the candidate is at 0
+        Initialized  --> Progressing   a new revision, or retry
+                     --> Initializing  -primary was deleted, leaving was taken back, or the target came anew
+        Progressing  --> Paused        a pause step or command
+                     --> RollingBack   checks or pods fail, or abort
+                     --> Finalizing    the revision is the stable one again
+                     --> Promoting     all passed, promote, or skip-analysis
+        Paused       --> Progressing   resume, or a newer revision
+                     --> RollingBack   checks or pods fail, or abort
+                     --> Finalizing    the revision is the stable one again
+                     --> Promoting     all passed, promote, or skip-analysis
+        Promoting    --> Finalizing    the primary is rolled out and ready
+                     --> RollingBack   the primary is late, the canary fails, or abort
+        Finalizing   --> Succeeded     drained, the candidate is at 0
+        Succeeded    --> Progressing   a new revision, or retry
+                     --> Initializing  -primary was deleted, leaving was taken back, or the target came anew
+        RollingBack  --> Failed        drained, the candidate is at 0
+        Failed       --> Progressing   a new revision, or retry
+                     --> Succeeded     the revision is the stable one again
+                     --> Initializing  -primary was deleted, leaving was taken back, or the target came anew
+    [end of phases]
+
+A Canary can leave from any phase, and stay in any.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from canary.rollout.commands import obey
+from canary.rollout.conditions import conditions
+from canary.rollout.leaving import leaving, taken_back, target_gone_too_long, without_target
+from canary.rollout.model import Decision, Plan, Removal, Revision, Stage, Status, Wanted, World
+from canary.rollout.onboarding import initializing
+from canary.rollout.phases import Phase
+from canary.rollout.replacing import can_stand_in, stand_in
+from canary.rollout.resting import resting
+from canary.rollout.situation import HANDS_OFF, VERSION, Pass, track
+from canary.rollout.starting import clearing
+from canary.rollout.stepping import progressing
+from canary.rollout.taking_over import promoting
+from canary.rollout.told import aside
+from canary.rollout.wake import AT_ONCE, again_in
+from canary.rollout.wanted import answer
+
+
+def decide(*, plan: Plan, status: Status, world: World, now: datetime) -> Decision:
+    """Return what follows. Pure; never raises for any world.
+
+    `world.answers` are to hold what `questions()` asked with the same status; answers to other questions are ignored.
+    """
+    if status.version > VERSION:
+        because = f"A newer controller wrote this status (version {status.version}); this one ({VERSION}) holds"
+        return Decision(status=status, weight=None, wanted=Wanted(), because=because)
+    if world.namespace_terminating:
+        wanted = Wanted(removal=Removal.RELEASE)
+        because = "The namespace terminates: finalizers are released"
+        return Decision(status=status, weight=None, wanted=wanted, because=because)
+    before = Pass(plan=plan, status=status, world=world, now=now)
+    decision = _finished(before, _decided(before))
+    return replace(decision, again_in=_again(before.on(decision.status), decision))
+
+
+def _again(it: Pass, decision: Decision) -> timedelta | None:
+    """Return when to look again; at once when the same world already leads on from the new status."""
+    rest = replace(it, world=replace(it.world, answers={}, command=None))
+    return AT_ONCE if _where(_decided(rest).status) != _where(decision.status) else again_in(it)
+
+
+def _where(status: Status) -> tuple[Phase | None, int, int, Stage, bool]:
+    return status.phase, status.weight, status.step, status.memory.stage, status.memory.hold
+
+
+def _decided(before: Pass) -> Decision:
+    it = track(before)
+    it, aside_notices = aside(before.status, it)
+    if any(fault.reason == HANDS_OFF for fault in it.world.faults):
+        because = it.blocking_faults()
+        return Decision(status=it.status, weight=None, wanted=Wanted(), notices=aside_notices, because=because)
+    it, command_notices = obey(it)
+    decision = _by_situation(it)
+    notices = (*aside_notices, *command_notices, *decision.notices)
+    return replace(decision, notices=notices, drop_command=it.world.command is not None)
+
+
+def _by_situation(it: Pass) -> Decision:
+    if target_gone_too_long(it) and (it.status.stable is not None or it.world.leaving):
+        return without_target(it)
+    if it.world.leaving and it.world.target is not None:
+        return leaving(it)
+    if it.memory.stage is Stage.LEAVING and it.world.target is not None:
+        it = taken_back(it)
+    if can_stand_in(it):
+        return stand_in(it)
+    decision = _by_phase(it)
+    if it.primary is not None and it.primary.deleting and decision.status.memory.stage is not Stage.REPLACING:
+        decision = replace(decision, wanted=replace(decision.wanted, release_primary=True))
+    return decision
+
+
+def _by_phase(it: Pass) -> Decision:
+    match it.phase:
+        case None | Phase.INITIALIZING:
+            return initializing(it)
+        case Phase.INITIALIZED | Phase.SUCCEEDED | Phase.FAILED:
+            if it.world.target is None:
+                return answer(it, it.status, "The Deployment is gone; what serves is kept for ten minutes")
+            return resting(it)
+        case Phase.PROGRESSING | Phase.PAUSED:
+            return progressing(it)
+        case Phase.PROMOTING:
+            return promoting(it)
+        case Phase.FINALIZING | Phase.ROLLING_BACK:
+            return clearing(it)
+        case _:
+            assert_never(it.phase)
+
+
+def _finished(before: Pass, decision: Decision) -> Decision:
+    """Return the decision with what every status tells: message, conditions, times and generations."""
+    status, now = decision.status, before.now
+    if status.phase != before.status.phase:
+        status = replace(status, last_transition_at=now)
+    status = replace(
+        status,
+        message=decision.because,
+        version=VERSION,
+        observed_generation=before.world.generation,
+        target_generation=_answered_generation(before, status),
+    )
+    status = replace(status, conditions=conditions(before.on(status), decision.because))
+    wanted = decision.wanted
+    if before.world.target is None:
+        wanted = replace(wanted, target=None, store=None)
+    return replace(decision, status=status, wanted=wanted)
+
+
+def _answered_generation(before: Pass, status: Status) -> int:
+    target = before.world.target
+    if target is None or not _is_one_of(target.revision, status):
+        return status.target_generation
+    return max(status.target_generation, target.generation)
+
+
+def _is_one_of(revision: Revision, status: Status) -> bool:
+    known = (status.revision, status.stable)
+    return any(one is not None and one.key == revision.key for one in known)

@@ -1,0 +1,63 @@
+"""Promoting: the primary takes over the analysed template while the canary keeps its weight."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from canary.rollout.ends import promoted
+from canary.rollout.model import Decision, Notice, Stage
+from canary.rollout.phases import Phase
+from canary.rollout.reasons import Reason
+from canary.rollout.situation import Pass, remember
+from canary.rollout.starting import clearing
+from canary.rollout.wanted import answer, kept_target
+
+
+def promote(it: Pass, why: str, notices: tuple[Notice, ...] = ()) -> Decision:
+    """Return the answer that gives the primary the revision under analysis, and why."""
+    shown = it.status.revision.shown if it.status.revision else "the revision"
+    text = f"Promotion of {shown} started: {why}"
+    status = replace(it.status, phase=Phase.PROMOTING)
+    status = remember(
+        status,
+        stage=Stage.STEPPING,
+        why=why,
+        waiting_since=it.now,
+        primary_ready=0,
+        promoted_size=it.primary_replicas,
+        ceiling=None,
+        paused_by_command=False,
+        recovering_since=None,
+    )
+    notice = Notice(reason=Reason.PROMOTION_STARTED, text=text, facts={"why": why})
+    return answer(it, status, text, kept_target(it), (*notices, notice))
+
+
+def primary_took_over(it: Pass) -> bool:
+    """Return whether the primary runs the promoted revision, fully ready, at no fewer replicas than before."""
+    primary, revision = it.primary, it.status.revision
+    if primary is None or revision is None or not it.primary_full:
+        return False
+    given = primary.key == revision.key and primary.restarted_at == revision.restarted_at
+    return given and not primary.deleting and primary.replicas >= it.memory.promoted_size
+
+
+def finalize(it: Pass) -> Decision:
+    """Return the answer that gives the primary all traffic, with the revision as the stable one."""
+    status, notices = promoted(it)
+    return replace(clearing(it.on(status)), notices=notices)
+
+
+def waiting(it: Pass) -> Decision:
+    """Return the answer while the primary rolls: the canary keeps its weight, the clock runs from the last progress."""
+    primary = it.primary
+    given = primary is not None and primary.key == it.tested_key
+    ready = primary.ready if primary and given else 0
+    status = it.status
+    if ready > it.memory.primary_ready:
+        status = remember(status, primary_ready=ready, waiting_since=it.now)
+    size = f"{ready} of {it.primary_replicas} pods of the primary are ready"
+    shown = status.revision.shown if status.revision else "the revision"
+    if it.tested_key not in it.world.stored:
+        return answer(it, status, f"Promoting {shown}: its stored template is missing", kept_target(it))
+    return answer(it, status, f"Promoting {shown}: {size}", kept_target(it))

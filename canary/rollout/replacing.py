@@ -1,0 +1,58 @@
+"""A `-primary` that somebody deletes: who serves meanwhile, and when its finalizer is released."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from canary.rollout.model import ApexWanted, Decision, Notice, Stage, TargetWanted
+from canary.rollout.phases import Phase
+from canary.rollout.reasons import Reason
+from canary.rollout.situation import Pass, remember
+from canary.rollout.wanted import answer
+
+
+def can_stand_in(it: Pass) -> bool:
+    """Return whether the candidate can serve while `-primary` is replaced: deleted in background, at rest, stable."""
+    primary = it.primary
+    if primary is None or not primary.deleting or primary.foreground or it.world.target is None:
+        return False
+    rested = it.phase is not None and it.phase.at_rest
+    return rested and not it.plan.suspend and it.target.revision.key == it.stable_key and not it.target.paused
+
+
+def stand_in(it: Pass) -> Decision:
+    """Begin to replace `-primary`: onboarding again, with the candidate brought up first."""
+    status = replace(it.status, phase=Phase.INITIALIZING)
+    status = remember(status, stage=Stage.REPLACING, left_at=None, size=it.primary_replicas)
+    return replacing(it.on(status))
+
+
+def replacing(it: Pass) -> Decision:
+    """The candidate at the primary's size and ready, the apex wide, settled and drained; then `-primary` may go."""
+    size = it.memory.size or 1
+    target = TargetWanted(replicas=size)
+    timing = it.plan.timing
+    if it.memory.left_at is None and (it.target.ready < size or not it.target.settled):
+        because = f"-primary is being deleted: {it.target.ready} of {size} pods of the Deployment are ready to serve"
+        return _step(it, because, target, ApexWanted.NARROW)
+    if it.apex.narrow:
+        return _step(it, "-primary is being deleted: the Service is widened", target, ApexWanted.WIDE)
+    it = it.on(remember(it.status, left_at=it.memory.left_at or it.now))
+    if not it.passed(it.memory.left_at, timing.settle + timing.drain):
+        return _step(it, "-primary is being deleted: the Deployment's pods take over", target, ApexWanted.WIDE)
+    decision = _step(it, "-primary is deleted and made again", target, ApexWanted.WIDE)
+    return replace(decision, wanted=replace(decision.wanted, release_primary=True))
+
+
+def _step(it: Pass, because: str, target: TargetWanted, apex: ApexWanted) -> Decision:
+    decision = answer(it, it.status, because, target)
+    return replace(decision, wanted=replace(decision.wanted, primary=None, apex=apex))
+
+
+def deleted_notice(it: Pass) -> tuple[Notice, ...]:
+    """Return the message about a `-primary` that somebody deletes; an incident when nobody can stand in for it."""
+    if can_stand_in(it):
+        text = "-primary was deleted; the Deployment serves until it is made again"
+    else:
+        text = "-primary was deleted and is made again at once from the stored revision; its pods were interrupted"
+    return (Notice(reason=Reason.PRIMARY_DELETED, text=text, warning=True, milestone=True),)

@@ -1,0 +1,123 @@
+"""Initialized, Succeeded and Failed: what serves is kept as it is, and a new revision begins a rollout."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from canary.rollout.ends import closed
+from canary.rollout.model import Decision, Notice, Outcome, Stage, Status, TargetWanted
+from canary.rollout.phases import Phase
+from canary.rollout.reasons import Reason
+from canary.rollout.situation import Pass, remember
+from canary.rollout.starting import begin, start_blocker
+from canary.rollout.wanted import answer
+
+RESETS = 3
+RESETS_WITHIN = timedelta(minutes=10)
+
+
+def resting(it: Pass) -> Decision:
+    """Return what follows at rest."""
+    if it.memory.stage is not Stage.REST:
+        it = it.on(remember(it.status, stage=Stage.REST))
+    it, notices = _back_to_zero(it)
+    key = it.target.revision.key
+    if key == it.stable_key:
+        decision = _stable(it)
+    elif key == it.status.last_failed and key != it.memory.retry:
+        decision = _failed_before(it)
+    else:
+        decision = _new(it)
+    return replace(decision, notices=(*notices, *decision.notices))
+
+
+def _back_to_zero(it: Pass) -> tuple[Pass, tuple[Notice, ...]]:
+    """Count replicas that somebody set; return the pass with the count, and the message."""
+    target, memory = it.target, it.memory
+    if memory.hold and not target.paused and target.replicas == 0:
+        it = it.on(remember(it.status, hold=False))
+    if target.replicas == 0 or target.generation == memory.reset_generation:
+        return it, ()
+    recent = tuple(moment for moment in memory.resets if it.now - moment < RESETS_WITHIN)
+    if len(recent) >= RESETS:
+        text = (
+            f"Replicas of the Deployment were set {RESETS} times in ten minutes and are left at {target.replicas}: "
+            "its pods get no traffic; take `replicas` out of what is applied, or set it to 0"
+        )
+        status = remember(it.status, reset_generation=target.generation)
+        return it.on(status), (Notice(reason=Reason.REPLICAS_CONTESTED, text=text, warning=True),)
+    status = remember(it.status, resets=(*recent, it.now), reset_generation=target.generation)
+    text = f"Replicas of the Deployment were set to {target.replicas}; they go back to 0, the primary serves"
+    return it.on(status), (Notice(reason=Reason.REPLICAS_RESET, text=text, slack=False),)
+
+
+def contested(it: Pass) -> bool:
+    """Return whether replicas were set so often of late that they are left alone."""
+    recent = [moment for moment in it.memory.resets if it.now - moment < RESETS_WITHIN]
+    return len(recent) >= RESETS and it.target.generation == it.memory.reset_generation
+
+
+def target_at_rest(it: Pass) -> TargetWanted | None:
+    """Return the candidate at 0 where the primary serves without it; None leaves it (contested, or it must serve)."""
+    if it.target.replicas == 0 and not it.memory.hold:
+        return None
+    if contested(it) or not it.primary_serves or not it.apex_safe:
+        return None
+    return TargetWanted(replicas=0, held=False if it.memory.hold else None)
+
+
+def _rest(it: Pass, status: Status, because: str, notices: tuple[Notice, ...] = ()) -> Decision:
+    return answer(it, status, because, target_at_rest(it.on(status)), notices)
+
+
+def _stable(it: Pass) -> Decision:
+    """The Deployment is what serves: at rest, but for a restart that the primary follows."""
+    status, stable = it.status, it.status.stable
+    notices: tuple[Notice, ...] = ()
+    revision = it.target.revision
+    if stable is not None and revision.restarted_at != stable.restarted_at:
+        text = f"The stable revision {stable.shown} is restarted; the primary rolls its pods"
+        notices = (Notice(reason=Reason.RESTARTED, text=text),)
+        stable = replace(stable, restarted_at=revision.restarted_at)
+        status = replace(status, stable=stable)
+    if stable is not None and revision.pin and revision.pin != stable.pin:
+        status = replace(status, stable=replace(stable, pin=revision.pin))
+    if it.phase is Phase.FAILED:
+        return _taken_back(it.on(status), notices)
+    faults = it.blocking_faults()
+    shown = stable.shown if stable else "the stable revision"
+    because = it.memory.why if it.memory.outcome is not None and it.memory.why else f"{shown} serves all traffic"
+    return _rest(it, status, f"{because}; {faults}" if faults else because, notices)
+
+
+def _taken_back(it: Pass, notices: tuple[Notice, ...]) -> Decision:
+    failed = it.status.revision.shown if it.status.revision else "the failed revision"
+    stable = it.status.stable.shown if it.status.stable else "the stable revision"
+    why = f"Reverted: the Deployment is the stable revision {stable} again after {failed} failed"
+    status = replace(closed(it, Outcome.REVERTED, why), phase=Phase.SUCCEEDED)
+    status = remember(status, outcome=Outcome.REVERTED)
+    notice = Notice(reason=Reason.REVERTED, text=why, milestone=True)
+    return _rest(it, status, why, (*notices, notice))
+
+
+def _failed_before(it: Pass) -> Decision:
+    if it.phase is Phase.FAILED and it.memory.why:
+        return _rest(it, it.status, it.memory.why)
+    shown = it.target.revision.shown
+    return _rest(it, it.status, f"{shown} failed before and is not tried again; `retry` gives it a new rollout")
+
+
+def _new(it: Pass) -> Decision:
+    why_not = start_blocker(it) or _pods_in_the_way(it)
+    if why_not:
+        return _rest(it, it.status, f"{it.target.revision.shown} waits: {why_not}")
+    return begin(it)
+
+
+def _pods_in_the_way(it: Pass) -> str:
+    """Return which pods keep the first scale-up from being one write; those that are left alone need not go."""
+    target = it.target
+    if target.other_pods or (target.pods and not contested(it)):
+        return f"{target.pods} pods of the Deployment are still there"
+    return ""

@@ -1,0 +1,34 @@
+"""What can come between in Promoting: the canary fails, the primary is late, the pods go away."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from canary.rollout.evaluating import judge
+from canary.rollout.model import Decision
+from canary.rollout.promoting import finalize, primary_took_over, waiting
+from canary.rollout.situation import Pass
+from canary.rollout.stepping import lowered, pods_trouble, roll_back
+from canary.rollout.wanted import answer, kept_target
+
+
+def promoting(it: Pass) -> Decision:
+    """Return what follows in Promoting."""
+    judged = judge(it)
+    it = it.on(lowered(it.on(judged.status)))
+    if it.plan.suspend:
+        return answer(it, it.status, f"Suspended while promoting, at {it.status.weight} %", kept_target(it))
+    if it.status.weight > 0 and judged.roll_back:
+        return roll_back(it, judged.roll_back, judged.notices)
+    trouble = pods_trouble(it) if it.world.target is not None else ""
+    if trouble:
+        return roll_back(it, trouble)
+    if primary_took_over(it):
+        return finalize(it)
+    if it.passed(it.memory.waiting_since, it.deadline):
+        ready = it.primary.ready if it.primary else 0
+        late = f"only {ready} of {it.primary_replicas} pods of the primary were ready with it"
+        reason = f" ({it.primary.trouble.because})" if it.primary and it.primary.trouble.because else ""
+        return roll_back(it, f"{late} within {it.deadline.total_seconds():g} s{reason}", judged.notices)
+    decision = waiting(it)
+    return replace(decision, notices=(*judged.notices, *decision.notices))

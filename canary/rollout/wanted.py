@@ -1,0 +1,117 @@
+"""What objects are to be in a pass, from status and world: the part that is the same in most phases.
+
+Each answer states everything anew, so whatever a crash left undone is done by the next pass.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from canary.rollout.model import (
+    ApexWanted,
+    Decision,
+    Notice,
+    PrimaryWanted,
+    ScalerWanted,
+    Status,
+    TargetWanted,
+    Wanted,
+)
+from canary.rollout.phases import Phase
+from canary.rollout.situation import Pass
+
+
+def primary_size(it: Pass) -> int | None:
+    """Return the size that the primary is to have, None where an autoscaler sets it."""
+    if it.world.autoscaler is not None and it.primary is not None and it.world.autoscaler.at_primary:
+        return None
+    if it.world.autoscaler is not None:
+        return max(it.primary_replicas, it.memory.size or 0, 1)
+    size = it.plan.replicas if it.plan.replicas is not None else it.memory.size
+    if size is None:
+        size = it.primary_replicas
+    if it.phase is Phase.PROMOTING and it.primary is not None:
+        return max(size, it.memory.promoted_size)
+    return size
+
+
+def primary_wanted(it: Pass) -> PrimaryWanted | None:
+    """Return what `-primary` is to be: the stable revision, while promoting the one that passed.
+
+    None (leave it) before there is a stable one, and as long as the wanted revision is not stored.
+    """
+    given = it.status.revision if it.phase is Phase.PROMOTING else it.status.stable
+    if given is None or (it.phase is Phase.PROMOTING and given.key not in it.world.stored):
+        return None
+    return PrimaryWanted(key=given.key, restarted_at=given.restarted_at, replicas=primary_size(it))
+
+
+def floor_wanted(it: Pass) -> int | None:
+    """Return the least size of the autoscaler: the primary's size while something runs, None (the user's) at rest."""
+    if it.world.autoscaler is None or (it.phase is not None and it.phase.at_rest and not it.world.leaving):
+        return None
+    return max(it.primary_replicas, it.world.autoscaler.floor)
+
+
+def usual(it: Pass) -> Wanted:
+    """Return what is wanted in every phase from Initialized on: all but the target."""
+    scaler = ScalerWanted.PRIMARY if it.world.autoscaler else ScalerWanted.LEAVE
+    return Wanted(
+        primary=primary_wanted(it),
+        apex=ApexWanted.NARROW,
+        canary_pin=pin_wanted(it),
+        keep=kept(it),
+        scaler=scaler,
+        floor=floor_wanted(it),
+    )
+
+
+def pin_wanted(it: Pass) -> str | None:
+    """Return what the canary Service is to select; None leaves it while pods may still get traffic through it."""
+    revision = it.status.revision or it.status.stable
+    if revision is None or not revision.pin:
+        return None
+    present = it.world.canary_pin
+    return revision.pin if not present or present == revision.pin or it.drained else None
+
+
+def kept(it: Pass) -> frozenset[str] | None:
+    """Return the keys of the stored revisions that are still needed; None (all) before there is a stable one."""
+    if not it.stable_key:
+        return None
+    return frozenset({it.stable_key, it.tested_key, it.status.last_failed} - {""})
+
+
+def answer(
+    it: Pass, status: Status, because: str, target: TargetWanted | None = None, notices: tuple[Notice, ...] = ()
+) -> Decision:
+    """Return the decision with the usual wants, the status' weight and one sentence.
+
+    When to look again and what every status tells (conditions, times) is filled in by decide().
+    """
+    wanted = replace(usual(it.on(status)), target=target)
+    return Decision(status=status, weight=status.weight, wanted=wanted, notices=notices, because=because)
+
+
+def cleared_target(it: Pass) -> TargetWanted:
+    """Return a candidate at 0 replicas; a hold of ours goes in the same write, one of the user's stays."""
+    return TargetWanted(replicas=0, held=False if it.memory.hold else None)
+
+
+def kept_target(it: Pass) -> TargetWanted | None:
+    """Return a candidate that stays as it was given, held; None when it was given nothing."""
+    if not it.memory.hold:
+        return None
+    return TargetWanted(replicas=it.memory.candidate, held=True)
+
+
+def may_clear(it: Pass) -> bool:
+    """Return whether candidate pods may go: drained, and what serves does without them (ROLLOUT invariants 4 and 5).
+
+    While the apex is wide the candidate must not stay in it, provided that the primary has its full number.
+    """
+    if not it.drained or not it.primary_serves:
+        return False
+    if it.apex.narrow and it.apex.primary_only:
+        return True
+    return it.primary_full
