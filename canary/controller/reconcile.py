@@ -7,18 +7,29 @@ was under way. Not its job: deciding (canary.rollout), what a write looks like (
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 import structlog
 
+from canary.controller.act import Act
+from canary.controller.measure import Measurement, answer
+from canary.controller.merge import exact
+from canary.controller.names import COMMAND, annotations_of, resource_version
+from canary.controller.observe import Observation, Sight, observe, subjects
+from canary.controller.pods import PullErrors
 from canary.controller.queue import Key
-from canary.controller.tell import Teller
-from canary.errors import Unavailable
-from canary.ports import CANARY, Clock, Cluster, Manifest, Metrics
-from canary.rollout.model import Timing
-from meshes.contract import Mesh, ObjectRef
+from canary.controller.shim import annotation_faults
+from canary.controller.tell import About, Teller
+from canary.errors import ConfigError, Unavailable
+from canary.ports import CANARY, DEPLOYMENT, Clock, Cluster, Metrics, ref_of
+from canary.rollout.decide import decide
+from canary.rollout.model import Condition, Decision, Fault, Notice, Plan, Status, Timing, Truth
+from canary.rollout.questions import questions
+from canary.spec.plan import plan_from
+from canary.spec.status import status_from_json, status_to_json
+from meshes.contract import Manifest, Mesh, ObjectRef
 
 log = structlog.get_logger()
 
@@ -32,8 +43,20 @@ class Tools:
     clock: Clock
     teller: Teller
     timing: Timing
+    default_mesh: str
     mesh_named: Callable[[str], Mesh]
     epoch: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pass:
+    """What one pass has found so far."""
+
+    plan: Plan
+    mesh: Mesh
+    status: Status
+    now: datetime
+    seen: Observation
 
 
 class Reconciler:
@@ -41,24 +64,156 @@ class Reconciler:
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
+        self._plans: dict[Key, Plan] = {}
         self._written: dict[Key, Manifest] = {}
         self._epochs: dict[Key, str] = {}
         self._serial = itertools.count(1)
+        self._pull_errors: dict[Key, PullErrors] = {}
 
     async def __call__(self, key: Key) -> timedelta | None:
         """Make one pass; return when to look again without an event, None for never.
 
         Raises what the cluster raises (the queue tries again), after which nothing half-decided is remembered.
         """
-        manifest = self._tools.cluster.get(ObjectRef(CANARY, *key))
-        if manifest is None:
-            self._written.pop(key, None)
-            self._epochs.pop(key, None)
+        canary = self._tools.cluster.get(ObjectRef(CANARY, *key))
+        if canary is None:
+            for memory in (self._plans, self._written, self._epochs, self._pull_errors):
+                memory.pop(key, None)
             return None
-        with structlog.contextvars.bound_contextvars(namespace=key[0], canary=key[1]):
+        with structlog.contextvars.bound_contextvars(namespace=key[0], canary=key[1], number=next(self._serial)):
             try:
-                return await self._pass(key, manifest)
+                return await self._pass(key, canary)
             except Unavailable as failure:
                 if failure.outcome_unknown:
                     self._epochs.pop(key, None)  # what is out there is not known: stamp before the next write
                 raise
+
+    async def _pass(self, key: Key, canary: Manifest) -> timedelta | None:
+        try:
+            found = self._look(key, canary)
+        except ConfigError as error:
+            await self._never_valid(canary, error)
+            return None
+        if found is None:
+            return None
+        plan, status, seen = found.plan, found.status, found.seen
+        asked = questions(plan, status, seen.world, found.now)
+        if asked:
+            measurement = Measurement(
+                plan=plan, mesh=found.mesh, metrics=self._tools.metrics, subjects=subjects(seen, plan, status)
+            )
+            answers = await answer(asked, measurement) if measurement.subjects else {}
+            seen = replace(seen, world=replace(seen.world, answers=answers))
+        decision = decide(plan=plan, status=status, world=seen.world, now=found.now)
+        decision = replace(decision, status=self._fenced(key, canary, decision.status))
+        written = await self._write_status(key, canary, status, decision.status)
+        act = Act(cluster=self._tools.cluster, mesh=found.mesh, seen=seen, decision=decision, canary=written)
+        await act.run()
+        await self._tell(act, decision, plan)
+        _log(status, decision)
+        return decision.again_in
+
+    def _look(self, key: Key, canary: Manifest) -> _Pass | None:
+        """Return what is wanted, remembered and true now; None when the status cannot be read, which is logged.
+
+        Raises ConfigError for a spec that cannot be worked with when no earlier one is known.
+        """
+        now = self._tools.clock.now()
+        try:
+            status = status_from_json(canary.get("status"))
+        except ConfigError as error:
+            log.error("status_unreadable", error=str(error))  # the split that is there is held
+            return None
+        target = self._tools.cluster.get(ObjectRef(DEPLOYMENT, key[0], str(canary["spec"]["targetRef"]["name"])))
+        faults = annotation_faults(target, canary)
+        try:
+            plan = plan_from(canary, timing=self._tools.timing, default_mesh=self._tools.default_mesh)
+            mesh = self._tools.mesh_named(plan.mesh)
+            self._plans[key] = plan
+        except ConfigError as error:
+            faults = (*faults, Fault(reason="InvalidSpec", message=str(error)))
+            if key not in self._plans:
+                raise
+            plan = self._plans[key]
+            mesh = self._tools.mesh_named(plan.mesh)
+        sight = Sight(
+            cluster=self._tools.cluster,
+            mesh=mesh,
+            plan=plan,
+            status=status,
+            canary=canary,
+            now=now,
+            pull_errors=self._pull_errors.setdefault(key, PullErrors()),
+            faults=faults,
+        )
+        return _Pass(plan=plan, mesh=mesh, status=status, now=now, seen=observe(sight))
+
+    async def _never_valid(self, canary: Manifest, error: ConfigError) -> None:
+        """Say that the spec cannot be worked with and no earlier one is known; the split that is there is held."""
+        key = (canary["metadata"]["namespace"], canary["metadata"]["name"])
+        now = self._tools.clock.now()
+        before = status_from_json(canary.get("status"))
+        known = next((one for one in before.conditions if one.type == "Ready"), None)
+        if known is not None and known.status is Truth.FALSE and known.message == str(error):
+            return
+        ready = Condition(type="Ready", status=Truth.FALSE, reason="InvalidSpec", message=str(error), since=now)
+        others = tuple(one for one in before.conditions if one.type != "Ready")
+        await self._write_status(key, canary, before, replace(before, message=str(error), conditions=(ready, *others)))
+        notice = Notice(reason="InvalidSpec", text=str(error), warning=True)
+        await self._record([notice], About(canary=canary, target=None))
+        log.error("spec_invalid", error=str(error))
+
+    def _fenced(self, key: Key, canary: Manifest, status: Status) -> Status:
+        """Return the status with the epoch under which its objects are to be stamped (ROLLOUT invariant 6).
+
+        A new one is taken by a new leader, for a status that this process did not write, and after a write whose
+        outcome is unknown. At rest nothing is stamped.
+        """
+        if status.phase is None or status.phase.at_rest:
+            return status
+        if key not in self._epochs or canary.get("status") != self._written.get(key):
+            self._epochs[key] = f"{self._tools.epoch}-{next(self._serial)}"
+        return replace(status, memory=replace(status.memory, epoch=self._epochs[key]))
+
+    async def _write_status(self, key: Key, canary: Manifest, before: Status, after: Status) -> Manifest:
+        if after == before:
+            return canary
+        patch = exact(canary.get("status") or {}, status_to_json(after))
+        if not patch:
+            return canary
+        written = await self._tools.cluster.patch(
+            ref_of(canary), {"status": patch}, resource_version=resource_version(canary), subresource="status"
+        )
+        self._written[key] = written.get("status") or {}
+        return written
+
+    async def _tell(self, act: Act, decision: Decision, plan: Plan) -> None:
+        self._tools.teller.post(decision.notices, plan)
+        assert act.canary is not None
+        await self._record(decision.notices, About(canary=act.canary, target=act.target))
+        holder = act.seen.command_at
+        if decision.drop_command and holder is not None:
+            latest = act.canary if ref_of(holder) == ref_of(act.canary) else act.target
+            if latest is not None and COMMAND in annotations_of(latest):
+                patch = {"metadata": {"annotations": {COMMAND: None}}}
+                version = resource_version(latest)
+                await self._tools.cluster.patch(ref_of(latest), patch, resource_version=version)
+
+    async def _record(self, notices: Iterable[Notice], about: About) -> None:
+        for wrong in await self._tools.teller.record(notices, about):
+            log.warning("event_not_written", error=wrong)
+
+
+def _log(before: Status, decision: Decision) -> None:
+    status = decision.status
+    log.info(
+        "reconciled",
+        phase=status.phase,
+        weight=status.weight,
+        step=status.step,
+        revision=status.revision.shown if status.revision else None,
+        changed=status != before,
+        because=decision.because,
+    )
+    for notice in decision.notices:
+        log.info("told", reason=notice.reason, text=notice.text)

@@ -1,0 +1,110 @@
+"""What cannot be worked with, said by name before anything is touched (ROLLOUT, end of section 4). Pure reading."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from canary.controller.names import (
+    GENERATED,
+    LONGEST_NAME,
+    canary_service_ref,
+    is_ours,
+    is_selected,
+    labels_of,
+    primary_ref,
+)
+from canary.controller.services import template_labels
+from canary.ports import CANARY, DEPLOYMENT, HPA, Cluster
+from canary.rollout.model import Fault, Plan
+from meshes.contract import Manifest
+
+LONGEST_DERIVED = LONGEST_NAME - len("-xxxxxxxxxx-xxxxx")
+"""A Deployment's name must leave room for hash and suffix, so that pods' host names stay whole."""
+
+
+def refusals(cluster: Cluster, plan: Plan, canary: Manifest, target: Manifest) -> Iterator[Fault]:
+    """Yield every reason why this Deployment cannot be onboarded as it is."""
+    yield from _conflicts(cluster, plan, canary)
+    yield from _names(cluster, plan)
+    yield from _template(plan, target)
+    yield from _overlaps(cluster, plan, target)
+    yield from _autoscalers(cluster, plan)
+
+
+def _conflicts(cluster: Cluster, plan: Plan, canary: Manifest) -> Iterator[Fault]:
+    """A user's own Canary beats a generated one, then the older one wins."""
+
+    def rank(one: Manifest) -> tuple[bool, str, str]:
+        metadata = one["metadata"]
+        return (labels_of(one).get(GENERATED) == "true", metadata["creationTimestamp"], metadata["name"])
+
+    for other in cluster.list(CANARY, plan.namespace):
+        name = other["metadata"]["name"]
+        same = (other.get("spec") or {}).get("targetRef", {}).get("name") == plan.target
+        if name != plan.name and same and rank(other) < rank(canary):
+            yield Fault(
+                reason="TargetConflict",
+                message=f"Canary {name} has the target {plan.target} too and goes first; delete one of them",
+            )
+
+
+def _names(cluster: Cluster, plan: Plan) -> Iterator[Fault]:
+    primary = primary_ref(plan.namespace, plan.target)
+    if len(primary.name) > LONGEST_DERIVED:
+        yield Fault(
+            reason="NameTooLong",
+            message=f"{primary.name} would be longer than {LONGEST_DERIVED} characters, and its pods' names than "
+            f"{LONGEST_NAME}; give the Deployment a shorter name",
+        )
+    for ref in (primary, canary_service_ref(plan.namespace, plan.target)):
+        taken = cluster.get(ref)
+        if taken is not None and not is_ours(taken, plan.target):
+            yield Fault(
+                reason="NameTaken",
+                message=f"{ref} is there already and not of this controller; rename or delete it, it is not touched",
+            )
+
+
+def _template(plan: Plan, target: Manifest) -> Iterator[Fault]:
+    spec: Mapping[str, Any] = target["spec"]["template"]["spec"]
+    for container in (*(spec.get("initContainers") or ()), *spec["containers"]):
+        if spec.get("hostNetwork") or any(port.get("hostPort") for port in container.get("ports") or ()):
+            yield Fault(
+                reason="HostPort",
+                message=f"Deployment {plan.target}: container {container['name']} takes a port of its node, so primary "
+                "and candidate could not run side by side; use a Service instead of hostPort and hostNetwork",
+            )
+    if (target["spec"].get("strategy") or {}).get("type") == "Recreate":
+        for volume in spec.get("volumes") or ():
+            if "persistentVolumeClaim" in volume:
+                yield Fault(
+                    reason="VolumeNotShared",
+                    message=f"Deployment {plan.target}: with strategy Recreate its volume {volume['name']} is taken "
+                    "for one that only one pod may mount, so primary and candidate could not run side by side",
+                )
+
+
+def _overlaps(cluster: Cluster, plan: Plan, target: Manifest) -> Iterator[Fault]:
+    own = target["spec"]["selector"].get("matchLabels") or {}
+    for other in cluster.list(DEPLOYMENT, plan.namespace):
+        name = other["metadata"]["name"]
+        if name == plan.target or is_ours(other, plan.target):
+            continue
+        if is_selected(own, template_labels(other)):
+            yield Fault(
+                reason="SelectorOverlap",
+                message=f"the selector of Deployment {plan.target} matches the pods of Deployment {name} too; give "
+                "them labels that tell them apart",
+            )
+
+
+def _autoscalers(cluster: Cluster, plan: Plan) -> Iterator[Fault]:
+    for scaler in cluster.list(HPA, plan.namespace) if cluster.served(HPA) else ():
+        goal = scaler["spec"]["scaleTargetRef"]
+        if goal.get("kind") == DEPLOYMENT.kind and goal["name"] == plan.target:
+            yield Fault(
+                reason="AutoscalerFound",
+                message=f"HorizontalPodAutoscaler {scaler['metadata']['name']} scales {plan.target}, which will be at "
+                f"0 replicas; point its scaleTargetRef at {plan.target}-primary first",
+            )

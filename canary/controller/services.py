@@ -1,0 +1,165 @@
+"""The Services around a canary: the apex, its port and protocol, and every other one that picks the target's pods."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from canary.controller.names import (
+    canary_service_ref,
+    is_selected,
+    labels_of,
+    primary_labels,
+)
+from canary.controller.objects import apex_service
+from canary.ports import POD, SERVICE, Cluster
+from canary.rollout.model import Fault, Plan
+from meshes.contract import AppProtocol, Manifest, ObjectRef
+
+GRPC_PROTOCOLS = ("grpc", "kubernetes.io/h2c")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """The apex's port that the split is about. `protocol` is the user's word, or what port name and appProtocol say."""
+
+    number: int
+    name: str
+    protocol: AppProtocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Around:
+    """What was found. `apex` is None as long as there is none; `shape` is then what it would be, for copies.
+
+    `others` are further Services that pick the target's pods; `faults` say what cannot be worked with.
+    """
+
+    apex: Manifest | None
+    shape: Manifest | None
+    ports: Ports | None
+    others: tuple[Manifest, ...]
+    faults: tuple[Fault, ...]
+
+
+def look_around(cluster: Cluster, plan: Plan, target: Manifest) -> Around:
+    """Find the apex, its port, and the other Services of the target's pods."""
+    faults: list[Fault] = []
+    apex = cluster.get(ObjectRef(SERVICE, plan.namespace, plan.service.name))
+    others = _others(cluster, plan, target)
+    for service in others:
+        stranger = _stranger(cluster, service, target)
+        if stranger:
+            faults.append(
+                Fault(
+                    reason="ServiceShared",
+                    message=f"Service {service['metadata']['name']} also selects {stranger}, which is not of "
+                    f"Deployment {plan.target}; narrow its selector, or label the pods so that it selects only one",
+                )
+            )
+    shape = apex
+    if apex is None:
+        port = _container_port(plan, target)
+        if port is None:
+            faults.append(_no_port(plan, "Deployment", plan.target, "container ports"))
+            return Around(apex=None, shape=None, ports=None, others=others, faults=tuple(faults))
+        shape = apex_service(target, plan.service.name, port[0], port[1])
+    else:
+        faults += _unusable(plan, apex, target)
+    ports = _ports(plan, shape) if shape is not None else None
+    if ports is None:
+        faults.append(_no_port(plan, "Service", plan.service.name, "ports"))
+    return Around(apex=apex, shape=shape, ports=ports, others=others, faults=tuple(faults))
+
+
+def _no_port(plan: Plan, kind: str, name: str, what: str) -> Fault:
+    asked = f"no port {plan.service.port}" if plan.service.port is not None else f"no single one among its {what}"
+    return Fault(
+        reason="PortUnknown",
+        message=f"{kind} {name} has {asked} that the split could be about; name it with canary.delivery/port",
+    )
+
+
+def _unusable(plan: Plan, apex: Manifest, target: Manifest) -> list[Fault]:
+    name, spec = apex["metadata"]["name"], apex["spec"]
+    labels = {**template_labels(target), **primary_labels(plan.target)}
+    if spec.get("type") == "ExternalName":
+        why = "is of type ExternalName, which has no endpoints to split"
+    elif spec.get("clusterIP") == "None":
+        why = "is headless, so clients choose pods themselves and no mesh splits its requests"
+    elif not spec.get("selector"):
+        why = "has no selector, so what it stands for is not known"
+    elif not is_selected(spec["selector"], labels):
+        why = f"does not select the pods of Deployment {plan.target}"
+    else:
+        return []
+    return [Fault(reason="ServiceUnusable", message=f"Service {name} {why}; name another with canary.delivery/service")]
+
+
+def _ports(plan: Plan, service: Manifest) -> Ports | None:
+    entries: Sequence[Mapping[str, Any]] = service["spec"].get("ports") or ()
+    asked = plan.service.port
+    if asked is not None:
+        chosen = [one for one in entries if str(asked) in (str(one["port"]), one.get("name"))]
+    elif len(entries) == 1:
+        chosen = list(entries)
+    else:
+        chosen = [one for one in entries if _speaks(one) is not None]
+    if len(chosen) != 1:
+        return None
+    entry = chosen[0]
+    protocol = plan.service.protocol or _speaks(entry) or AppProtocol.HTTP
+    return Ports(number=int(entry["port"]), name=entry.get("name") or "", protocol=protocol)
+
+
+def _speaks(port: Mapping[str, Any]) -> AppProtocol | None:
+    """Return what appProtocol, or else the port's name (`http`, `http-api`, `grpc-web`), says; None for neither."""
+    told = str(port.get("appProtocol") or port.get("name") or "").lower()
+    if told in GRPC_PROTOCOLS or told.split("-")[0] == "grpc":
+        return AppProtocol.GRPC
+    return AppProtocol.HTTP if told.split("-")[0] in ("http", "http2", "https") else None
+
+
+def _container_port(plan: Plan, target: Manifest) -> tuple[int, str] | None:
+    found = [
+        (int(port["containerPort"]), str(port.get("name") or ""))
+        for container in target["spec"]["template"]["spec"]["containers"]
+        for port in container.get("ports") or ()
+    ]
+    if plan.service.port is not None:
+        found = [one for one in found if str(plan.service.port) in (str(one[0]), one[1])]
+    return found[0] if len(found) == 1 else None
+
+
+def _others(cluster: Cluster, plan: Plan, target: Manifest) -> tuple[Manifest, ...]:
+    labels = {**template_labels(target), **primary_labels(plan.target)}
+    skipped = (plan.service.name, canary_service_ref(plan.namespace, plan.target).name)
+    found = [
+        service
+        for service in cluster.list(SERVICE, plan.namespace)
+        if service["metadata"]["name"] not in skipped and is_selected(service["spec"].get("selector") or {}, labels)
+    ]
+    return tuple(sorted(found, key=lambda service: service["metadata"]["name"]))
+
+
+def _stranger(cluster: Cluster, service: Manifest, target: Manifest) -> str:
+    """Return a pod that the Service selects and the target's own selector does not, "" for none."""
+    ours = target["spec"]["selector"].get("matchLabels") or template_labels(target)
+    selector = service["spec"]["selector"]
+    for pod in cluster.list(POD, service["metadata"]["namespace"]):
+        labels = labels_of(pod)
+        if is_selected(selector, labels) and not is_selected(ours, labels):
+            return f"pod {pod['metadata']['name']}"
+    return ""
+
+
+def template_labels(target: Manifest) -> Mapping[str, str]:
+    """Return the labels of the pods that a Deployment makes now."""
+    labels: Mapping[str, str] = (target["spec"]["template"].get("metadata") or {}).get("labels") or {}
+    return labels
+
+
+def is_narrow(service: Manifest, target: str) -> bool:
+    """Return whether a Service selects the primary alone."""
+    return primary_labels(target).items() <= (service["spec"].get("selector") or {}).items()
