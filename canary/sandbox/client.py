@@ -23,6 +23,9 @@ from canary.sandbox.store import Precondition, Store
 from meshes.contract import Kind, Manifest, ObjectRef
 
 _T = TypeVar("_T")
+_NO_VERSION = "none"
+"""What a missing precondition is held against: a write of the port always has one, so this is a Conflict."""
+_SERVER_OWNED = ("resourceVersion", "uid", "generation", "creationTimestamp", "managedFields")
 
 
 class Verb(StrEnum):
@@ -128,7 +131,8 @@ class Client:
         meta = manifest.get("metadata") or {}
         where = ObjectRef(self.store.kind_of(manifest), meta.get("namespace", ""), meta.get("name", ""))
         call = Call(verb=Verb.CREATE, ref=where, body=manifest)
-        new = await self._call(call, lambda: self.store.create(manifest, Writer(manager=self._manager)))
+        body = {**manifest, "apiVersion": self._api_version(where.kind, str(manifest.get("apiVersion", "")))}
+        new = await self._call(call, lambda: self.store.create(body, Writer(manager=self._manager)))
         return self._taken(manifest, new)
 
     async def patch(self, ref: ObjectRef, patch: Manifest, *, resource_version: str, subresource: str = "") -> Manifest:
@@ -136,19 +140,22 @@ class Client:
             raise NotFound(f"the server could not find the requested resource ({ref.kind}/{subresource})")
         call = Call(verb=Verb.PATCH, ref=ref, subresource=subresource, body=patch)
         writer = Writer(manager=self._manager, subresource=subresource)
-        new = await self._call(call, lambda: self.store.patch(ref, patch, writer, resource_version))
+        new = await self._call(call, lambda: self.store.patch(ref, patch, writer, resource_version or _NO_VERSION))
         return self._taken(patch, new)
 
     async def delete(
         self, ref: ObjectRef, *, uid: str, resource_version: str, propagation: Propagation = Propagation.BACKGROUND
     ) -> None:
-        still = Precondition(uid=uid, resource_version=resource_version)
+        still = Precondition(uid=uid or _NO_VERSION, resource_version=resource_version or _NO_VERSION)
 
-        def effect() -> None:
+        def effect() -> Manifest | None:
             if self._stored(ref) is not None:
                 self.store.delete(ref, propagation, still)
+            return self._stored(ref)
 
-        await self._call(Call(verb=Verb.DELETE, ref=ref), effect)
+        marked = await self._call(Call(verb=Verb.DELETE, ref=ref), effect)
+        if marked is not None:
+            self._keep(marked)
 
     def hold_events(self) -> None:
         """Let no event arrive until `release_events`, as when a watch is cut and nobody noticed yet."""
@@ -178,15 +185,26 @@ class Client:
         self.store.served(ref.kind)
         return self.store.get(ref)
 
+    def _api_version(self, kind: Kind, asked: str) -> str:
+        """The apiVersion to write in: the one asked for if it is served, else the newest that is."""
+        versions = self.store.served(kind).versions
+        version = asked.rpartition("/")[2] if asked.rpartition("/")[2] in versions else versions[0]
+        return f"{kind.group}/{version}" if kind.group else version
+
     def _taken(self, asked: Manifest, new: Manifest) -> Manifest:
-        """Put what a write returned into the cache, unless the watch was quicker."""
-        ref = ref_of(new)
-        if _version(new) > self._delivered:
-            events = self._learned(Watched(change=Change.MODIFIED, ref=ref, manifest=new))
-            self._loop.call_soon(self._tell, events)
-        if lost := not_taken({key: asked[key] for key in asked if key not in ("apiVersion", "metadata")}, new):
-            raise Rejected(f"{ref}: the API server did not take the field {lost}; it was pruned or belongs elsewhere")
+        """Keep what a write returned; Rejected when a field of what was asked for is not in it."""
+        self._keep(new)
+        wanted = {key: value for key, value in asked.items() if key != "apiVersion"}
+        meta = {key: value for key, value in asked.get("metadata", {}).items() if key not in _SERVER_OWNED}
+        if lost := not_taken({**wanted, "metadata": meta}, new):
+            raise Rejected(f"{ref_of(new)}: the API server did not take the field {lost}: pruned, or not its place")
         return new
+
+    def _keep(self, new: Manifest) -> None:
+        """Put what a write returned into the cache, unless the watch was quicker."""
+        if _version(new) > self._delivered:
+            events = self._learned(Watched(change=Change.MODIFIED, ref=ref_of(new), manifest=new))
+            self._loop.call_soon(self._tell, events)
 
     def _begin(self, listener: Callable[[Watched], None]) -> None:
         if self._closed:

@@ -71,8 +71,8 @@ def pruned(value: Any, schema: Mapping[str, Any]) -> Any:
 def not_taken(asked: Any, got: Any, path: str = "") -> str:
     """Return the path of the first field of `asked` that `got` does not hold; "" when all was taken.
 
-    What the server may add (defaults, in list items too) is no difference, nor a false or empty value that it leaves
-    out. A key asked to be removed may come back as a default.
+    What the server adds (defaults, in list items too) is no difference, nor a false or empty value that it leaves out.
+    None asks for the key to be gone.
     """
     if isinstance(asked, Mapping) and isinstance(got, Mapping):
         pairs = [(asked[key], got.get(key), f"{path}.{key}" if path else str(key)) for key in asked]

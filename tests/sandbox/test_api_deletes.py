@@ -43,6 +43,18 @@ async def test_a_delete_asks_for_the_very_object_that_was_seen(cluster: InMemory
     assert await cluster.read(ref(SERVICE)) is None
 
 
+async def test_a_delete_that_only_marks_is_in_the_cache_at_once(cluster: InMemoryCluster) -> None:
+    manifest = canary()
+    manifest["metadata"]["finalizers"] = [FINALIZER]
+    meta = (await cluster.create(manifest))["metadata"]
+    cluster.lag = 60.0
+
+    await cluster.delete(ref(CANARY), uid=meta["uid"], resource_version=meta["resourceVersion"])
+
+    assert cluster.get(ref(CANARY)) == cluster.now(ref(CANARY))
+    assert "deletionTimestamp" in cluster.now(ref(CANARY))["metadata"]
+
+
 async def test_deleting_what_is_gone_is_success(cluster: InMemoryCluster) -> None:
     await cluster.delete(ref(SERVICE), uid="any", resource_version="1")
 

@@ -57,6 +57,15 @@ async def test_a_patch_from_an_old_version_is_a_conflict_and_changes_nothing(clu
     assert await cluster.read(ref(CANARY)) == new
 
 
+async def test_a_write_of_the_port_without_a_version_is_a_conflict(cluster: InMemoryCluster) -> None:
+    uid = (await cluster.create(service()))["metadata"]["uid"]
+
+    with pytest.raises(Conflict):
+        await cluster.patch(ref(SERVICE), {"metadata": {"labels": {"a": "b"}}}, resource_version="")
+    with pytest.raises(Conflict):
+        await cluster.delete(ref(SERVICE), uid=uid, resource_version="")
+
+
 async def test_a_patch_that_changes_nothing_makes_no_new_version(cluster: InMemoryCluster) -> None:
     old = await cluster.create(service())
 
@@ -69,7 +78,7 @@ async def test_status_and_the_rest_are_written_through_their_own_doors(cluster: 
     new = await cluster.create(canary())
     both = {"spec": {"mesh": "istio"}, "status": {"phase": "Initializing"}}
 
-    with pytest.raises(Rejected, match="the field status;"):
+    with pytest.raises(Rejected, match="the field status:"):
         await cluster.patch(ref(CANARY), both, resource_version=version(new))
     after_main = cluster.now(ref(CANARY))
     with pytest.raises(Rejected, match=r"spec\.mesh"):
@@ -131,8 +140,8 @@ async def test_what_is_served_is_a_table_that_tests_change(cluster: InMemoryClus
 
     cluster.register(VIRTUAL_SERVICE, custom("v1beta1"))
     with pytest.raises(NotFound):
-        await cluster.create(virtual_service())
-    old = await cluster.create({**virtual_service(), "apiVersion": "networking.istio.io/v1beta1"})
+        cluster.apply(virtual_service())
+    old = await cluster.create(virtual_service())
     assert old["apiVersion"] == "networking.istio.io/v1beta1"
 
 

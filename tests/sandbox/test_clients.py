@@ -168,6 +168,19 @@ async def test_a_fault_after_the_effect_leaves_the_outcome_unknown(cluster: InMe
     assert cluster.get(APEX) is not None
 
 
+async def test_an_answer_that_comes_after_the_object_went_brings_nothing_back(cluster: InMemoryCluster) -> None:
+    async def answer_late(call: Call) -> None:
+        if call.verb is Verb.CREATE:
+            cluster.remove(APEX)
+            await asyncio.sleep(5)
+
+    cluster.after = answer_late
+    await cluster.create(service())
+    await asyncio.sleep(5)
+
+    assert cluster.get(APEX) is None
+
+
 async def test_a_call_can_hang_until_the_test_lets_it_go(cluster: InMemoryCluster) -> None:
     gate = asyncio.Event()
 
@@ -191,8 +204,10 @@ async def test_a_closed_client_hears_nothing_while_the_others_do(cluster: InMemo
     alive.subscribe(heard(theirs))
     await asyncio.sleep(0.1)
 
+    await dead.create(service())
     dead.close()
-    cluster.apply(service())
+    await asyncio.sleep(0.1)
+    relabel(cluster, "1")
     await asyncio.sleep(0.1)
 
-    assert (mine, theirs) == ([], [(Change.ADDED, "checkout", "")])
+    assert (mine, theirs) == ([], [(Change.ADDED, "checkout", ""), (Change.MODIFIED, "checkout", "1")])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
-from canary.ports import DEPLOYMENT, ENDPOINT_SLICE, SERVICE
+from canary.ports import DEPLOYMENT, ENDPOINT_SLICE, POD, SERVICE
 from canary.sandbox.cluster import InMemoryCluster
 from canary.sandbox.simulated import NEVER_READY, PodBehaviour, SimulatedRuntime
 from tests.builders import deployment, ref, service
@@ -22,6 +23,11 @@ def slices(cluster: InMemoryCluster, name: str = "checkout") -> list[dict[str, A
 def endpoints(cluster: InMemoryCluster) -> list[dict[str, bool]]:
     """The conditions of every endpoint of the Service `checkout`."""
     return [endpoint["conditions"] for each in slices(cluster) for endpoint in each["endpoints"]]
+
+
+def listed(cluster: InMemoryCluster) -> list[str]:
+    """The pods behind the Service `checkout`."""
+    return [endpoint["targetRef"]["name"] for each in slices(cluster) for endpoint in each["endpoints"]]
 
 
 READY = {"ready": True, "serving": True, "terminating": False}
@@ -92,6 +98,21 @@ async def test_a_narrowed_selector_drops_the_pods_that_it_no_longer_matches(clus
     cluster.edit(ref(SERVICE), {"spec": narrowed})
 
     await eventually(cluster, lambda: endpoints(cluster) == [])
+
+
+async def test_a_pod_that_loses_the_label_is_dropped(cluster: InMemoryCluster) -> None:
+    cluster.apply(deployment(replicas=1))
+    cluster.apply(service())
+    await eventually(cluster, lambda: len(endpoints(cluster)) == 1)
+    await asyncio.sleep(5)
+    [pod] = pods_of(cluster, "checkout")
+
+    cluster.edit(ref(POD, pod["metadata"]["name"]), {"metadata": {"labels": {"app": "quarantined"}}})
+
+    await asyncio.sleep(0.1)
+    assert pod["metadata"]["name"] not in listed(cluster)
+    await eventually(cluster, lambda: endpoints(cluster) == [READY])
+    assert cluster.now(ref(POD, pod["metadata"]["name"]))["metadata"].get("ownerReferences") is None
 
 
 async def test_pods_with_other_numbers_for_a_named_port_get_a_slice_of_their_own(cluster: InMemoryCluster) -> None:

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from canary.ports import DEPLOYMENT, REPLICA_SET
+from canary.ports import DEPLOYMENT, POD, REPLICA_SET
 from canary.sandbox.cluster import InMemoryCluster
 from canary.sandbox.conditions import find
 from canary.sandbox.simulated import CRASHING, NEVER_READY, SimulatedRuntime
@@ -65,7 +65,12 @@ async def test_recreate_lets_no_old_pod_meet_a_new_one(cluster: InMemoryCluster)
     cluster.apply(deployment(image=OLD, replicas=2, strategy=recreate))
     await eventually(cluster, lambda: is_rolled_out(cluster))
     seen: set[frozenset[str]] = set()
-    cluster.subscribe(lambda _: seen.add(frozenset(ready_images(cluster))))
+
+    def note(_: object) -> None:
+        pods = cluster.store.list(POD, "shop")  # Those that are ending too.
+        seen.add(frozenset(pod["spec"]["containers"][0]["image"] for pod in pods))
+
+    cluster.subscribe(note)
 
     cluster.apply(deployment(image=NEW, replicas=2, strategy=recreate))
     await eventually(cluster, lambda: ready_images(cluster) == [NEW] * 2)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from canary.ports import DEPLOYMENT, HPA, POD, REPLICA_SET
+from canary.ports import DEPLOYMENT, HPA, POD, REPLICA_SET, Propagation, ref_of
 from canary.sandbox.cluster import InMemoryCluster
 from canary.sandbox.conditions import find
 from canary.sandbox.simulated import CRASHING, SimulatedRuntime
@@ -46,6 +46,7 @@ async def test_pods_that_a_quota_refuses_are_told_by_replica_set_and_deployment(
         assert (failure["status"], failure["reason"]) == ("True", "FailedCreate")
         assert "exceeded quota: pods, requested: pods=1, used: pods=1, limited: pods=1" in failure["message"]
 
+    await asyncio.sleep(30)
     cluster.limit_pods("shop", None)
     await eventually(cluster, lambda: is_rolled_out(cluster))
     assert find(cluster.now(CHECKOUT)["status"], "ReplicaFailure") is None
@@ -66,6 +67,28 @@ async def test_overlapping_selectors_take_nothing_from_each_other(cluster: InMem
     await asyncio.sleep(60)
 
     assert (len(pods_of(cluster, "checkout")), len(pods_of(cluster, "checkout-primary"))) == (2, 3)
+
+
+async def test_an_orphan_is_adopted_unless_it_is_being_deleted(cluster: InMemoryCluster) -> None:
+    cluster.apply(deployment(replicas=2))
+    await eventually(cluster, lambda: is_rolled_out(cluster))
+    [first, second] = [ref(POD, pod["metadata"]["name"]) for pod in pods_of(cluster, "checkout")]
+    cluster.remove(CHECKOUT, Propagation.ORPHAN)
+    await asyncio.sleep(1)
+    [replica_set] = cluster.store.list(REPLICA_SET, "shop")
+    cluster.remove(ref_of(replica_set), Propagation.ORPHAN)
+    await asyncio.sleep(1)
+    assert "ownerReferences" not in cluster.now(first)["metadata"]
+    cluster.edit(second, {"metadata": {"finalizers": ["test/holds"]}})
+    cluster.remove(second)
+
+    cluster.apply(deployment(replicas=2))
+    await eventually(cluster, lambda: is_rolled_out(cluster))
+
+    hash_ = replica_set["metadata"]["labels"]["pod-template-hash"]
+    owner = cluster.now(first)["metadata"]["ownerReferences"][0]["name"]
+    assert (owner, len(pods_of(cluster, "checkout"))) == (f"checkout-{hash_}", 2)
+    assert "ownerReferences" not in cluster.now(second)["metadata"]
 
 
 async def test_the_pods_least_worth_go_first(cluster: InMemoryCluster, runtime: SimulatedRuntime) -> None:
