@@ -32,12 +32,12 @@ def _bare(line: str) -> tuple[str, list[str]]:
 
 def labels_of(head: str) -> dict[str, str]:
     """Return the labels of a series, its name as `__name__`. Raises `ValueError`."""
-    name, brace, inside = head.partition("{")
+    name, brace, inside = head.strip().partition("{")
     name = name.strip()
-    if not _NAME.fullmatch(name):
-        raise ValueError(f"no metric name: {head[:200]!r}")
+    if not _NAME.fullmatch(name) or (brace and not inside.endswith("}")):
+        raise ValueError(f"no series: {head[:200]!r}")
     labels = {"__name__": name}
-    inside = inside.rstrip().removesuffix("}").rstrip() if brace else ""
+    inside = inside.removesuffix("}").rstrip()
     place = 0
     while place < len(inside):
         pair = _PAIR.match(inside, place)

@@ -8,8 +8,8 @@ import json
 import shutil
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import yaml
 
-from canary.errors import ConfigError
+from canary.errors import ConfigError, Unavailable
 from canary.ports import Clock
 from canary.sandbox.processes import Child, end
 from canary.sandbox.query_api import serve_queries
@@ -26,6 +26,8 @@ from canary.sandbox.scraper import Scraper, Target, Targets
 from canary.sandbox.tsdb import Store
 
 READY_WITHIN = 30.0
+PORTS_TRIED = 3
+SETTLED = 0.1
 
 # The shell stands between, because Prometheus itself does not end when its input does.
 _GUARD = 'exec 3<&0; "$@" </dev/null & child=$!; (cat <&3; kill -KILL $child) >/dev/null 2>&1 & wait $child'
@@ -94,18 +96,33 @@ async def prometheus_process(
     It ends with this process, however that ends. Raises `Unavailable` with its log when it does not come up.
     """
     (folder / "prometheus.yml").write_text(yaml.safe_dump(dict(config)), encoding="utf-8")
-    port = _free_port()
-    url = f"http://127.0.0.1:{port}"
     arguments = [
+        program,
         f"--config.file={folder / 'prometheus.yml'}",
         f"--storage.tsdb.path={folder / 'data'}",
-        f"--web.listen-address=127.0.0.1:{port}",
         "--log.level=warn",
         *flags,
     ]
-    async with Child("prometheus", ["sh", "-c", _GUARD, "sh", program, *arguments]) as child:
-        await _until_ready(child, url)
-        yield url
+    async with AsyncExitStack() as resources:
+        yield await _started(arguments, resources)
+
+
+async def _started(arguments: Sequence[str], resources: AsyncExitStack) -> str:
+    """Start Prometheus on a free port; return its URL. Somebody may take the port first: then another one is tried."""
+    for attempt in range(1, PORTS_TRIED + 1):
+        address = f"127.0.0.1:{_free_port()}"
+        async with AsyncExitStack() as attempted:
+            command = ["sh", "-c", _GUARD, "sh", *arguments, f"--web.listen-address={address}"]
+            child = await attempted.enter_async_context(Child("prometheus", command))
+            try:
+                await _until_ready(child, f"http://{address}")
+            except Unavailable:
+                if attempt == PORTS_TRIED:
+                    raise
+                continue
+            resources.push_async_exit(attempted.pop_all())
+        return f"http://{address}"
+    raise AssertionError("the last attempt returns or raises")
 
 
 def _config(discovered: Path, interval: timedelta) -> dict[str, object]:
@@ -165,7 +182,9 @@ async def _until_ready(child: Child, url: str) -> None:
 
     async with _beside(ended()) as end, _beside(ready()) as start:
         await asyncio.wait([end, start], timeout=READY_WITHIN, return_when=asyncio.FIRST_COMPLETED)
-        if not start.done():
+        # Who answered may be another program that took the port; then Prometheus has ended, or soon will.
+        await asyncio.wait([end], timeout=SETTLED)
+        if end.done() or not start.done():
             raise child.failure("it ended at once" if end.done() else f"it was not ready within {READY_WITHIN:g} s")
 
 

@@ -36,7 +36,7 @@ async def serve_queries(store: Store, clock: Clock, *, port: int = 0) -> AsyncIt
         ("/-/healthy", "Prometheus Server is Healthy.\n"),
     ):
         app.router.add_get(path, _constant(said))
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", port).start()

@@ -90,7 +90,7 @@ async def slack_stand_in(
     app.router.add_post("/api/chat.postMessage", methods.post_message)
     app.router.add_post("/api/chat.update", methods.update)
     app.router.add_post(hook, methods.webhook)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     try:
         site = web.TCPSite(runner, "127.0.0.1", port)
