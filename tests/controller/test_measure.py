@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -60,6 +61,10 @@ SUBJECTS = {
 }
 
 
+def near(value: float) -> Any:
+    return pytest.approx(value)
+
+
 async def ask(
     metrics: Metrics, check: Check, side: Side = Side.CANARY, window: tuple[datetime, datetime] = WINDOW
 ) -> Answer:
@@ -97,7 +102,7 @@ def metrics() -> PromQL:
 async def test_requests_are_counted_with_the_failed_ones_among_them(metrics: PromQL) -> None:
     requests(metrics, "200", 9)
     requests(metrics, "503", 1)
-    assert await ask(metrics, SUCCESS) == Counts(total=pytest.approx(40), bad=pytest.approx(4))
+    assert await ask(metrics, SUCCESS) == Counts(total=near(40), bad=near(4))
 
 
 async def test_it_is_asked_at_the_end_of_the_window_and_over_its_whole_length(metrics: PromQL) -> None:
@@ -110,12 +115,12 @@ async def test_it_is_asked_at_the_end_of_the_window_and_over_its_whole_length(me
 async def test_a_failure_whose_series_is_new_counts_from_0(metrics: PromQL) -> None:
     requests(metrics, "200", 10)
     requests(metrics, "500", 3, first=END - 1)
-    assert await ask(metrics, SUCCESS) == Counts(total=pytest.approx(46), bad=pytest.approx(6))
+    assert await ask(metrics, SUCCESS) == Counts(total=near(46), bad=near(6))
 
 
 async def test_no_failed_series_beside_a_total_means_that_none_failed(metrics: PromQL) -> None:
     requests(metrics, "200", 10)
-    assert await ask(metrics, SUCCESS) == Counts(total=pytest.approx(40), bad=0)
+    assert await ask(metrics, SUCCESS) == Counts(total=near(40), bad=0)
 
 
 async def test_no_series_at_all_is_no_total(metrics: PromQL) -> None:
@@ -127,7 +132,7 @@ async def test_the_primary_is_asked_for_its_own_requests(metrics: PromQL) -> Non
     requests(metrics, "200", 10)
     requests(metrics, "500", 2, deployment="checkout-primary")
     answered = await ask(metrics, SUCCESS, Side.PRIMARY)
-    assert answered == Counts(total=pytest.approx(8), bad=pytest.approx(8))
+    assert answered == Counts(total=near(8), bad=near(8))
 
 
 async def test_a_window_shorter_than_a_second_is_asked_as_one_second(metrics: PromQL) -> None:
@@ -139,9 +144,7 @@ async def test_latency_is_judged_at_the_bucket_of_the_limit_and_shows_the_quanti
     for le, step in (("100.0", 5.0), ("250.0", 9.0), ("500.0", 10.0), ("+Inf", 10.0)):
         bucket(metrics, le, step)
     # The limit is 200 ms: the next edge above it is 250. 99 % of 40 lie in the bucket from 250 to 500, at 0.9 of it.
-    assert await ask(metrics, P99) == Counts(
-        total=pytest.approx(40), bad=pytest.approx(4), quantile=pytest.approx(0.475)
-    )
+    assert await ask(metrics, P99) == Counts(total=near(40), bad=near(4), quantile=near(0.475))
 
 
 async def test_a_limit_that_is_an_edge_is_judged_there(metrics: PromQL) -> None:
@@ -149,13 +152,13 @@ async def test_a_limit_that_is_an_edge_is_judged_there(metrics: PromQL) -> None:
         bucket(metrics, le, step)
     answered = await ask(metrics, P99)
     assert isinstance(answered, Counts)
-    assert answered.bad == pytest.approx(8)
+    assert answered.bad == near(8)
 
 
 async def test_a_quantile_beyond_the_last_edge_is_shown_as_that_edge(metrics: PromQL) -> None:
     for le, step in (("250.0", 5.0), ("+Inf", 10.0)):
         bucket(metrics, le, step)
-    assert await ask(metrics, P99) == Counts(total=pytest.approx(40), bad=pytest.approx(20), quantile=0.25)
+    assert await ask(metrics, P99) == Counts(total=near(40), bad=near(20), quantile=0.25)
 
 
 async def test_no_bucket_at_or_above_the_limit_is_no_answer_and_names_the_edges(metrics: PromQL) -> None:
