@@ -21,7 +21,7 @@ def resting(it: Pass) -> Decision:
     """Return what follows at rest."""
     if it.memory.stage is not Stage.REST:
         it = it.on(remember(it.status, stage=Stage.REST))
-    it, notices = _back_to_zero(it)
+    it, notices = _back_to_zero(it.on(_sized(it)))
     key = it.target.revision.key
     if key == it.stable_key:
         decision = _stable(it)
@@ -30,6 +30,16 @@ def resting(it: Pass) -> Decision:
     else:
         decision = _new(it)
     return replace(decision, notices=(*notices, *decision.notices))
+
+
+def _sized(it: Pass) -> Status:
+    """Return the status with the primary's size forgotten where an autoscaler sets it, and taken over when that goes."""
+    autoscaler, primary, size = it.world.autoscaler, it.primary, it.memory.size
+    if autoscaler is not None and autoscaler.at_primary and size is not None and primary is not None:
+        return remember(it.status, size=None)
+    if autoscaler is None and size is None and primary is not None:
+        return remember(it.status, size=primary.replicas)
+    return it.status
 
 
 def _back_to_zero(it: Pass) -> tuple[Pass, tuple[Notice, ...]]:
@@ -87,7 +97,7 @@ def _stable(it: Pass) -> Decision:
         return _taken_back(it.on(status), notices)
     faults = it.blocking_faults()
     shown = stable.shown if stable else "the stable revision"
-    because = it.memory.why if it.memory.outcome is not None and it.memory.why else f"{shown} serves all traffic"
+    because = it.memory.why or f"{shown} serves all traffic"
     return _rest(it, status, f"{because}; {faults}" if faults else because, notices)
 
 

@@ -162,7 +162,7 @@ def lowered(it: Pass) -> Status:
     if it.target.ready < it.memory.ready and carried < status.weight:
         status = with_weight(status, carried)
     if it.target.ready == 0:
-        status = with_weight(status, 0)
+        status = remember(with_weight(status, 0), ready_at=None)
     return remember(status, ready=it.target.ready)
 
 
@@ -222,7 +222,7 @@ def _go_on(it: Pass, judged: Judged) -> Decision:
     if step is not None and step.pause and not it.memory.pause_done:
         return _pause(it, judged)
     if last_step(it):
-        return promote(it, f"all {len(steps)} steps passed, {judged.because or _last_words(it)}", judged.notices)
+        return promote(it, f"all {len(steps)} steps passed; {_last_words(it)}", judged.notices)
     it = it.on(_at_step(it.status, it, it.status.step + 1))
     notices = judged.notices
     if judged.thin:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from canary.rollout.evaluating import judge
 from canary.rollout.model import Decision
 from canary.rollout.promoting import finalize, primary_took_over, waiting
-from canary.rollout.situation import Pass
+from canary.rollout.situation import Pass, with_weight
 from canary.rollout.stepping import lowered, pods_trouble, roll_back
 from canary.rollout.wanted import answer, kept_target
 
@@ -16,6 +16,8 @@ def promoting(it: Pass) -> Decision:
     """Return what follows in Promoting."""
     judged = judge(it)
     it = it.on(lowered(it.on(judged.status)))
+    if not it.target.paused:
+        it = it.on(with_weight(it.status, 0))
     if it.plan.suspend:
         return answer(it, it.status, f"Suspended while promoting, at {it.status.weight} %", kept_target(it))
     if it.status.weight > 0 and judged.roll_back:
