@@ -84,7 +84,8 @@ class Prometheus:
         connect: PrometheusConnect | None = getattr(self._of_thread, "connect", None)
         if connect is None:
             session = PrometheusSession(self._access)
-            connect = PrometheusConnect(self._access.shown, session=session, retry=Retry(0))
+            # No retries of urllib3's own, and (`read`) its time-outs as they are, not as failed retries.
+            connect = PrometheusConnect(self._access.shown, session=session, retry=Retry(0, read=False))
             self._of_thread.connect = connect
         answer: list[Any] = connect.custom_query(promql, params=params)
         return answer

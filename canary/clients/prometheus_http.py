@@ -115,7 +115,11 @@ class PrometheusSession(requests.Session):
             ) from err
         except (requests.Timeout, urllib3.exceptions.TimeoutError) as err:
             raise _slow(access.shown) from err
-        except (requests.RequestException, urllib3.exceptions.HTTPError) as err:
+        except urllib3.exceptions.HTTPError as err:
+            raise Unavailable(
+                f"the answer of Prometheus at {access.shown} broke off ({_root(err)}): check its proxy"
+            ) from err
+        except requests.RequestException as err:
             raise Unavailable(
                 f"Prometheus at {access.shown} cannot be reached ({_root(err)}): check that it runs, and the address"
             ) from err
@@ -243,7 +247,7 @@ def _root(err: BaseException) -> str:
     """Return the innermost reason: the outer ones repeat the URL with its whole query."""
     while (inner := err.__cause__ or err.__context__) is not None:
         err = inner
-    return getattr(err, "strerror", None) or getattr(err, "verify_message", None) or str(err) or type(err).__name__
+    return getattr(err, "verify_message", None) or getattr(err, "strerror", None) or str(err) or type(err).__name__
 
 
 def _cut(text: str, limit: int = _SHOWN) -> str:

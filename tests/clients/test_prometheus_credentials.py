@@ -1,0 +1,153 @@
+"""Who we are to Prometheus, and that no message tells it."""
+
+from __future__ import annotations
+
+import base64
+import ssl
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from canary.clients.prometheus import Prometheus
+from canary.clients.prometheus_http import PrometheusAccess
+from canary.errors import ConfigError, Unavailable
+from tests.clients.raw_server import raw_server, saying, vector
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+async def sent(access: PrometheusAccess, times: int = 1) -> None:
+    async with Prometheus(access) as prometheus:
+        for _ in range(times):
+            await prometheus.query("m", AT)
+
+
+async def test_a_token_is_read_again_when_its_file_changes(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    async with (
+        raw_server(vector()) as server,
+        Prometheus(PrometheusAccess(url=server.url, token_file=file)) as prometheus,
+    ):
+        for token in ("first\n", "second\n"):
+            file.write_text(token)
+            await prometheus.query("m", AT)
+    assert [asked.headers["authorization"] for asked in server.asked] == ["Bearer first", "Bearer second"]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "cannot be read: No such file or directory"),
+        ("", "does not hold one token"),
+        ("two words", "does not hold one token"),
+        ("two\nlines", "does not hold one token"),
+    ],
+)
+async def test_a_token_file_without_a_token_is_named_and_nothing_is_sent(
+    tmp_path: Path, content: str | None, reason: str
+) -> None:
+    file = tmp_path / "token"
+    if content is not None:
+        file.write_text(content)
+    async with raw_server(vector()) as server:
+        with pytest.raises(Unavailable) as caught:
+            await sent(PrometheusAccess(url=server.url, token_file=file))
+    assert (str(caught.value), server.asked) == (f"the token file for Prometheus, {file}, {reason}", [])
+
+
+@pytest.mark.parametrize(
+    ("user", "password", "in_url"),
+    [("me:se:cret", "", ""), ("me", "se:cret", ""), ("", "", "me:se%3Acret@")],
+)
+async def test_a_user_and_password_are_sent_wherever_they_were_written(user: str, password: str, in_url: str) -> None:
+    async with raw_server(vector()) as server:
+        url = server.url.replace("://", f"://{in_url}")
+        await sent(PrometheusAccess(url=url, user=user, password=password))
+    expected = "Basic " + base64.b64encode(b"me:se:cret").decode()
+    assert [asked.headers["authorization"] for asked in server.asked] == [expected]
+
+
+async def test_without_credentials_none_are_sent_not_even_from_netrc(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login somebody password secret\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    async with raw_server(vector()) as server:
+        await sent(PrometheusAccess(url=server.url))
+    assert ["authorization" in asked.headers for asked in server.asked] == [False]
+
+
+async def test_no_message_shows_the_password() -> None:
+    async with raw_server(saying("", status="401 Unauthorized")) as server:
+        access = PrometheusAccess(url=server.url.replace("://", "://me:secret@"), password="secret")
+        with pytest.raises(Unavailable) as caught:
+            await sent(access)
+    assert "secret" not in str(caught.value)
+    assert "secret" not in repr(access).replace(access.url, "")
+    assert server.url in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"url": "prometheus:9090"}, "is no URL of Prometheus"),
+        ({"url": "ftp://prometheus"}, "is no URL of Prometheus"),
+        ({"url": "http://"}, "is no URL of Prometheus"),
+        ({"url": "http://p:9090/?x=1"}, "has a query or fragment"),
+        ({"url": "http://p:9090", "token_file": Path("t"), "user": "me"}, "choose one"),
+        ({"url": "http://me@p:9090", "token_file": Path("t")}, "choose one"),
+    ],
+)
+def test_settings_that_cannot_be_meant_are_refused(settings: dict[str, object], reason: str) -> None:
+    with pytest.raises(ConfigError, match=reason):
+        PrometheusAccess(**settings)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for 127.0.0.1 that signed itself, with its key, in one file."""
+    file = tmp_path_factory.mktemp("tls") / "server.pem"
+    subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    made = subprocess.run(
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            *subject,
+            "-keyout",
+            "-",
+            "-out",
+            "-",
+        ],
+        check=True,
+        capture_output=True,
+    )
+    file.write_bytes(made.stdout)
+    return file
+
+
+async def test_a_ca_file_makes_its_certificates_trusted_and_without_it_they_are_not(certificate: Path) -> None:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate)
+    async with raw_server(vector(), tls=tls) as server:
+        await sent(PrometheusAccess(url=server.url, ca_file=certificate))
+        with pytest.raises(Unavailable) as caught:
+            await sent(PrometheusAccess(url=server.url))
+    assert str(caught.value) == (
+        f"Prometheus at {server.url} shows a certificate that is not trusted (self-signed certificate): set"
+        " --prometheus-ca-file to the CA that signed it"
+    )
+
+
+async def test_a_ca_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    missing = tmp_path / "ca.crt"
+    with pytest.raises(Unavailable, match=f"the CA file for Prometheus, {missing}, cannot be used"):
+        await sent(PrometheusAccess(url="https://127.0.0.1:1", ca_file=missing))
