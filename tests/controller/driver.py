@@ -1,0 +1,104 @@
+"""Passes over one canary in an embedded cluster, for tests: observe, decide, status, act, without queue and Prometheus."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from canary.controller.act import Act
+from canary.controller.merge import exact
+from canary.controller.names import resource_version
+from canary.controller.observe import Observation, Sight, observe
+from canary.controller.pods import PullErrors
+from canary.ports import CANARY
+from canary.rollout.decide import decide
+from canary.rollout.model import Answer, Counts, Decision, Plan, Question, Status, Timing
+from canary.rollout.questions import questions
+from canary.sandbox.cluster import InMemoryCluster
+from canary.spec.plan import plan_from
+from canary.spec.status import status_from_json, status_to_json
+from meshes.contract import Manifest, Mesh
+from meshes.istio import Istio
+from tests.builders import ref
+
+STEP = 0.5
+"""Seconds of virtual time between two passes."""
+
+
+def healthy(_: Question) -> Answer:
+    return Counts(total=1000, bad=0, quantile=0.05)
+
+
+@dataclass(slots=True)
+class Driver:
+    """Makes passes over the Canary `checkout`. `said` has each new sentence of its decisions, in order."""
+
+    cluster: InMemoryCluster
+    mesh: Mesh = field(default_factory=Istio)
+    answers: Callable[[Question], Answer] = healthy
+    timing: Timing = field(default_factory=Timing)
+    said: list[str] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+    pull_errors: PullErrors = field(default_factory=PullErrors)
+
+    @property
+    def canary(self) -> Manifest:
+        return self.cluster.now(ref(CANARY))
+
+    @property
+    def status(self) -> Status:
+        return status_from_json(self.canary.get("status"))
+
+    @property
+    def plan(self) -> Plan:
+        return plan_from(self.canary, timing=self.timing, default_mesh=self.mesh.name)
+
+    def observe(self, status: Status | None = None) -> Observation:
+        canary = self.cluster.get(ref(CANARY))
+        assert canary is not None
+        sight = Sight(
+            cluster=self.cluster,
+            mesh=self.mesh,
+            plan=self.plan,
+            status=status or self.status,
+            canary=canary,
+            now=self.cluster.clock.now(),
+            pull_errors=self.pull_errors,
+        )
+        return observe(sight)
+
+    async def act(self, decision: Decision, seen: Observation | None = None) -> None:
+        act = Act(cluster=self.cluster, mesh=self.mesh, seen=seen or self.observe(), decision=decision)
+        await act.run()
+
+    async def once(self, epoch: str = "e1") -> Decision:
+        """Make one pass, as the controller does."""
+        seen, status, now = self.observe(), self.status, self.cluster.clock.now()
+        asked = questions(self.plan, status, seen.world, now)
+        world = replace(seen.world, answers={question: self.answers(question) for question in asked})
+        decision = decide(plan=self.plan, status=status, world=world, now=now)
+        after = decision.status
+        if after.phase is not None and not after.phase.at_rest:
+            after = replace(after, memory=replace(after.memory, epoch=epoch))
+        decision, canary = replace(decision, status=after), seen.canary
+        if after != status:
+            patch = {"status": exact(canary.get("status") or {}, status_to_json(after))}
+            canary = await self.cluster.patch(
+                ref(CANARY), patch, resource_version=resource_version(canary), subresource="status"
+            )
+        act = Act(cluster=self.cluster, mesh=self.mesh, seen=seen, decision=decision, canary=canary)
+        await act.run()
+        if not self.said or self.said[-1] != decision.because:
+            self.said.append(decision.because)
+        self.notices += [notice.reason for notice in decision.notices]
+        return decision
+
+    async def until(self, predicate: Callable[[], object], within: float = 900) -> None:
+        """Make a pass each `STEP` seconds until the predicate holds; fail with what was said when it does not."""
+        end = asyncio.get_running_loop().time() + within
+        while not predicate():
+            if asyncio.get_running_loop().time() > end:
+                raise AssertionError("it did not hold in time; said was:\n" + "\n".join(self.said[-20:]))
+            await self.once()
+            await asyncio.sleep(STEP)
