@@ -83,9 +83,10 @@ class Slack:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._flush.total_seconds()):
                 await self._idle.wait()
-        self._task.cancel()
-        await asyncio.wait([self._task])
-        self._task = None
+        task, self._task = self._task, None
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
         for _, notice in self._queue:
             self._drop(notice, "the controller stopped")
         self._queue.clear()
@@ -147,7 +148,7 @@ class Slack:
             self._drop(notice, "Slack took nothing for an hour")
         except Rejected as err:
             self._counts.refused += 1
-            _log.error("slack_message_refused", reason=str(err), **_facts(notice))
+            _log.error("slack_message_refused", why=str(err), **_facts(notice))
         except Exception as err:  # noqa: BLE001 - one message that breaks must not silence those after it
             self._drop(notice, f"sending it broke ({type(err).__name__})")
         else:
@@ -158,7 +159,7 @@ class Slack:
 
     def _in_trouble(self, err: Unavailable) -> None:
         if not self._trouble:
-            _log.warning("slack_failed", reason=str(err), waiting=len(self._queue) + 1)
+            _log.warning("slack_failed", why=str(err), waiting=len(self._queue) + 1)
         self._trouble = str(err)
 
     def _drop(self, notice: Notification, why: str) -> None:
