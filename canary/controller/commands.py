@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from canary.controller.names import COMMAND, annotations_of
 from canary.rollout.model import Command, CommandName, Status
 from canary.rollout.phases import Phase
@@ -15,16 +18,18 @@ def command_on(
 ) -> tuple[Command | None, Manifest | None]:
     """Return the command that waits, and the object whose annotation it is; the Canary's goes first.
 
-    `target_key` is the key of the Deployment's present template: one that came together with a template that was not
-    there before is marked, since `kubectl rollout undo` brings old annotations back.
+    `target_key` is the key of the Deployment's present template. A command that came together with a template that was
+    not there before is marked, since `kubectl rollout undo` brings old annotations back: the same writer set both.
     """
     for holder in (canary, target):
         text = annotations_of(holder).get(COMMAND, "") if holder is not None else ""
         if holder is None or not text:
             continue
-        with_template = holder is target and target_key != _last_seen(status)
+        writer = _writer(holder)
+        with_template = holder is target and target_key != _last_seen(status) and _owns_template(writer)
         name = CommandName(text) if text in tuple(CommandName) else None
-        return Command(name=name, text=text[:LONGEST], by=manager_of(holder), with_template=with_template), holder
+        by = str(writer.get("manager", ""))
+        return Command(name=name, text=text[:LONGEST], by=by, with_template=with_template), holder
     return None, None
 
 
@@ -35,11 +40,18 @@ def _last_seen(status: Status) -> str:
     return seen.key if seen else ""
 
 
-def manager_of(holder: Manifest) -> str:
-    """Return the field manager that set the command, "" when the API server does not tell."""
+def _writer(holder: Manifest) -> Mapping[str, Any]:
+    """Return the entry of managedFields that set the command, empty when the API server does not tell."""
     field = f"f:{COMMAND}"
-    for entry in holder["metadata"].get("managedFields") or ():
+    entries: Sequence[Mapping[str, Any]] = holder["metadata"].get("managedFields") or ()
+    for entry in entries:
         metadata = (entry.get("fieldsV1") or {}).get("f:metadata") or {}
         if field in (metadata.get("f:annotations") or {}):
-            return str(entry.get("manager", ""))
-    return ""
+            return entry
+    return {}
+
+
+def _owns_template(writer: Mapping[str, Any]) -> bool:
+    """Return whether a writer also set something in the pod template; true when that is not told."""
+    fields = writer.get("fieldsV1")
+    return fields is None or "f:template" in (fields.get("f:spec") or {})

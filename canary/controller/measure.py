@@ -23,6 +23,8 @@ AT_ONCE = 16
 
 HASH_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 """Of pod-template-hash and of the ends of pods' names: k8s.io/apimachinery/pkg/util/rand."""
+LONGEST_HASH = 10
+LONGEST_BASE = 58
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,10 +171,18 @@ def _placeholders(plan: Plan, question: Question, subject: Subject) -> Mapping[s
 def pods_of(deployment: str, template_hash: str) -> str:
     """Return an RE2 expression for exactly the pods of one Deployment, of one revision unless the hash is "".
 
-    Pods are named DEPLOYMENT-HASH-SUFFIX; the hash has up to ten characters, the suffix five.
+    Pods are named DEPLOYMENT-HASH-SUFFIX; the hash has up to ten characters, the suffix five. What stands before the
+    suffix is cut to 58 characters (k8s.io/apiserver/pkg/storage/names), so long names lose their end.
     """
-    middle = template_hash or f"[{HASH_ALPHABET}]{{1,10}}"
-    return f"{deployment}-{middle}-[{HASH_ALPHABET}]{{5}}"
+    suffix = f"[{HASH_ALPHABET}]{{5}}"
+    room = LONGEST_BASE - len(deployment) - 1
+    if template_hash:
+        return f"{deployment}-{template_hash}-"[:LONGEST_BASE] + suffix
+    if room <= 0:
+        return f"{deployment}-"[:LONGEST_BASE] + suffix
+    if room > LONGEST_HASH:
+        return f"{deployment}-[{HASH_ALPHABET}]{{1,{LONGEST_HASH}}}-{suffix}"
+    return f"{deployment}-[{HASH_ALPHABET}]{{1,{room}}}-?{suffix}"
 
 
 def _shown(series: Sequence[Series]) -> str:

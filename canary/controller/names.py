@@ -72,6 +72,31 @@ def uid_of(manifest: Manifest) -> str:
     return str(manifest["metadata"]["uid"])
 
 
+def matches(selector: Mapping[str, Any], labels: Mapping[str, Any]) -> bool:
+    """Return whether a LabelSelector (matchLabels and matchExpressions) picks these labels; an empty one picks none."""
+    wanted, expressions = selector.get("matchLabels") or {}, selector.get("matchExpressions") or ()
+    if not wanted and not expressions:
+        return False
+    return all(labels.get(key) == value for key, value in wanted.items()) and all(
+        _holds(expression, labels) for expression in expressions
+    )
+
+
+def _holds(expression: Mapping[str, Any], labels: Mapping[str, Any]) -> bool:
+    key, values = expression["key"], expression.get("values") or ()
+    match expression["operator"]:
+        case "In":
+            return labels.get(key) in values
+        case "NotIn":
+            return labels.get(key) not in values
+        case "Exists":
+            return key in labels
+        case "DoesNotExist":
+            return key not in labels
+        case _:  # the API server takes no other
+            return False
+
+
 def is_selected(selector: Mapping[str, str], labels: Mapping[str, Any]) -> bool:
     """Return whether a Service's selector picks pods with these labels; an empty selector picks none."""
     return bool(selector) and all(labels.get(key) == value for key, value in selector.items())

@@ -25,6 +25,8 @@ from meshes.contract import Manifest
 OWNER_KEYS = ("kubectl.kubernetes.io/last-applied-configuration", "app.kubernetes.io/instance")
 OWNER_PREFIXES = ("argocd.argoproj.io/", "meta.helm.sh/", "deployment.kubernetes.io/", PREFIX)
 OWNER_KEY = "app.kubernetes.io/managed-by"
+MESH_DOMAINS = ("istio.io", "linkerd.io", "kuma.io", "gateway.networking.k8s.io", "prometheus.io")
+MESH_KEYS = ("ingress.kubernetes.io/service-upstream", "nginx.ingress.kubernetes.io/service-upstream")
 DEPLOYMENT_FIELDS = ("minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds")
 
 
@@ -37,6 +39,16 @@ def _names_owner(key: str) -> bool:
     prefix, slash, _ = key.partition("/")
     flux = bool(slash) and prefix.endswith(".toolkit.fluxcd.io")
     return key in OWNER_KEYS or key == OWNER_KEY or key.startswith(OWNER_PREFIXES) or flux
+
+
+def _for_meshes(annotations: Mapping[str, str] | None) -> dict[str, str]:
+    """Return what meshes and Prometheus read of a Service; others (DNS names, load balancers) must not exist twice."""
+    return {key: value for key, value in (annotations or {}).items() if _is_for_meshes(key)}
+
+
+def _is_for_meshes(key: str) -> bool:
+    domain = key.partition("/")[0]
+    return key in MESH_KEYS or any(domain == known or domain.endswith(f".{known}") for known in MESH_DOMAINS)
 
 
 def primary(target: Manifest, template: Mapping[str, Any], *, key: str, restarted_at: str) -> dict[str, Any]:
@@ -101,7 +113,7 @@ def canary_service(apex: Manifest, target: Manifest, pin: str) -> dict[str, Any]
             "name": canary_service_ref(namespace, name).name,
             "namespace": namespace,
             "labels": {**copied(apex["metadata"].get("labels")), **owner_labels(name)},
-            "annotations": copied(apex["metadata"].get("annotations")),
+            "annotations": _for_meshes(apex["metadata"].get("annotations")),
         },
         "spec": {
             **kept,

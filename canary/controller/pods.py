@@ -36,6 +36,11 @@ class PullErrors:
                 self.since.pop(uid, None)
         return min(times, default=None)
 
+    def forget_all_but(self, pods: Iterable[Manifest]) -> None:
+        """Forget the pods that are not among these: they are gone."""
+        there = {uid_of(pod) for pod in pods}
+        self.since = {uid: at for uid, at in self.since.items() if uid in there}
+
 
 @dataclass(frozen=True, slots=True)
 class Listed:

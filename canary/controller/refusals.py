@@ -10,17 +10,15 @@ from canary.controller.names import (
     LONGEST_NAME,
     canary_service_ref,
     is_ours,
-    is_selected,
     labels_of,
+    matches,
     primary_ref,
 )
+from canary.controller.scalers import scalers_of
 from canary.controller.services import template_labels
-from canary.ports import CANARY, DEPLOYMENT, HPA, Cluster
+from canary.ports import CANARY, DEPLOYMENT, Cluster
 from canary.rollout.model import Fault, Plan
 from meshes.contract import Manifest
-
-LONGEST_DERIVED = LONGEST_NAME - len("-xxxxxxxxxx-xxxxx")
-"""A Deployment's name must leave room for hash and suffix, so that pods' host names stay whole."""
 
 
 def refusals(cluster: Cluster, plan: Plan, canary: Manifest, target: Manifest) -> Iterator[Fault]:
@@ -50,14 +48,13 @@ def _conflicts(cluster: Cluster, plan: Plan, canary: Manifest) -> Iterator[Fault
 
 
 def _names(cluster: Cluster, plan: Plan) -> Iterator[Fault]:
-    primary = primary_ref(plan.namespace, plan.target)
-    if len(primary.name) > LONGEST_DERIVED:
-        yield Fault(
-            reason="NameTooLong",
-            message=f"{primary.name} would be longer than {LONGEST_DERIVED} characters, and its pods' names than "
-            f"{LONGEST_NAME}; give the Deployment a shorter name",
-        )
-    for ref in (primary, canary_service_ref(plan.namespace, plan.target)):
+    for ref in (primary_ref(plan.namespace, plan.target), canary_service_ref(plan.namespace, plan.target)):
+        if len(ref.name) > LONGEST_NAME:
+            yield Fault(
+                reason="NameTooLong",
+                message=f"{ref} would have a name of {len(ref.name)} characters, {LONGEST_NAME} are allowed; give the "
+                "Deployment a shorter name",
+            )
         taken = cluster.get(ref)
         if taken is not None and not is_ours(taken, plan.target):
             yield Fault(
@@ -86,12 +83,12 @@ def _template(plan: Plan, target: Manifest) -> Iterator[Fault]:
 
 
 def _overlaps(cluster: Cluster, plan: Plan, target: Manifest) -> Iterator[Fault]:
-    own = target["spec"]["selector"].get("matchLabels") or {}
+    own = target["spec"]["selector"]
     for other in cluster.list(DEPLOYMENT, plan.namespace):
         name = other["metadata"]["name"]
         if name == plan.target or is_ours(other, plan.target):
             continue
-        if is_selected(own, template_labels(other)):
+        if matches(own, template_labels(other)):
             yield Fault(
                 reason="SelectorOverlap",
                 message=f"the selector of Deployment {plan.target} matches the pods of Deployment {name} too; give "
@@ -100,11 +97,11 @@ def _overlaps(cluster: Cluster, plan: Plan, target: Manifest) -> Iterator[Fault]
 
 
 def _autoscalers(cluster: Cluster, plan: Plan) -> Iterator[Fault]:
-    for scaler in cluster.list(HPA, plan.namespace) if cluster.served(HPA) else ():
-        goal = scaler["spec"]["scaleTargetRef"]
-        if goal.get("kind") == DEPLOYMENT.kind and goal["name"] == plan.target:
-            yield Fault(
-                reason="AutoscalerFound",
-                message=f"HorizontalPodAutoscaler {scaler['metadata']['name']} scales {plan.target}, which will be at "
-                f"0 replicas; point its scaleTargetRef at {plan.target}-primary first",
-            )
+    """One autoscaler follows the primary; with two, both would stop working (`AmbiguousSelector`)."""
+    found = scalers_of(cluster, plan.namespace, plan.target)
+    if len(found) > 1:
+        names = " and ".join(one.name for one in found)
+        yield Fault(
+            reason="AutoscalerConflict",
+            message=f"{names} scale {plan.target} and its primary; keep one, pointed at either of the two",
+        )

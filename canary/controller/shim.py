@@ -44,7 +44,7 @@ class Shim:
             await self._opted_out(live)
             return None
         owner = users_canary(self._cluster, deployment)
-        if owner is not None:
+        if owner:
             text = f"the annotations are ignored: Canary {owner} has this Deployment as its target"
             await self._tell(key, "AnnotationsIgnored", text, deployment)
             return None
