@@ -129,7 +129,7 @@ class Act:
 
     async def _pin(self) -> None:
         pin, around = self.decision.wanted.canary_pin, self.seen.around
-        if pin is None or around is None or around.shape is None or self.target is None:
+        if pin is None or around.shape is None or self.target is None:
             return
         wanted = objects.canary_service(around.shape, self.target, pin)
         if self.service is None:
@@ -182,7 +182,7 @@ class Act:
     async def _select(self) -> None:
         """Narrow or widen every Service of the target's pods."""
         around, wanted = self.seen.around, self.decision.wanted.apex
-        if around is None or wanted is ApexWanted.LEAVE:
+        if wanted is ApexWanted.LEAVE:
             return
         if around.apex is None and wanted is ApexWanted.NARROW and around.shape is not None:
             await self.cluster.create(around.shape)

@@ -17,10 +17,11 @@ from canary.controller.act import Act
 from canary.controller.measure import Measurement, answer
 from canary.controller.merge import exact
 from canary.controller.names import COMMAND, annotations_of, resource_version
-from canary.controller.observe import Observation, Sight, observe, subjects
+from canary.controller.observe import Observation, observe, subjects
 from canary.controller.pods import PullErrors
 from canary.controller.queue import Key
 from canary.controller.shim import annotation_faults
+from canary.controller.sides import Sight
 from canary.controller.tell import About, Teller
 from canary.errors import ConfigError, Unavailable
 from canary.ports import CANARY, DEPLOYMENT, Clock, Cluster, Metrics, ref_of

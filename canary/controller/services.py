@@ -10,6 +10,7 @@ from canary.controller.names import (
     canary_service_ref,
     is_selected,
     labels_of,
+    matches,
     primary_labels,
 )
 from canary.controller.objects import apex_service
@@ -43,12 +44,18 @@ class Around:
     faults: tuple[Fault, ...]
 
 
+def narrowed(cluster: Cluster, plan: Plan) -> Around:
+    """Return the Services that select the primary by our labels, for a canary whose Deployments are both gone."""
+    found = [one for one in cluster.list(SERVICE, plan.namespace) if is_narrow(one, plan.target)]
+    return Around(apex=None, shape=None, ports=None, others=tuple(found), faults=())
+
+
 def look_around(cluster: Cluster, plan: Plan, target: Manifest) -> Around:
     """Find the apex, its port, and the other Services of the target's pods."""
     faults: list[Fault] = []
     apex = cluster.get(ObjectRef(SERVICE, plan.namespace, plan.service.name))
     others = _others(cluster, plan, target)
-    for service in others:
+    for service in (*([apex] if apex is not None else []), *others):
         stranger = _stranger(cluster, service, target)
         if stranger:
             faults.append(
@@ -145,11 +152,10 @@ def _others(cluster: Cluster, plan: Plan, target: Manifest) -> tuple[Manifest, .
 
 def _stranger(cluster: Cluster, service: Manifest, target: Manifest) -> str:
     """Return a pod that the Service selects and the target's own selector does not, "" for none."""
-    ours = target["spec"]["selector"].get("matchLabels") or template_labels(target)
-    selector = service["spec"]["selector"]
+    selector = service["spec"].get("selector") or {}
     for pod in cluster.list(POD, service["metadata"]["namespace"]):
         labels = labels_of(pod)
-        if is_selected(selector, labels) and not is_selected(ours, labels):
+        if is_selected(selector, labels) and not matches(target["spec"]["selector"], labels):
             return f"pod {pod['metadata']['name']}"
     return ""
 

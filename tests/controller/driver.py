@@ -1,4 +1,4 @@
-"""Passes over one canary in an embedded cluster, for tests: observe, decide, status, act, without queue and Prometheus."""
+"""Passes over one canary in an embedded cluster, for tests: observe, decide, status, act; no queue, no Prometheus."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from canary.controller.act import Act
 from canary.controller.merge import exact
 from canary.controller.names import resource_version
-from canary.controller.observe import Observation, Sight, observe
+from canary.controller.observe import Observation, observe
 from canary.controller.pods import PullErrors
+from canary.controller.sides import Sight
 from canary.ports import CANARY
 from canary.rollout.decide import decide
 from canary.rollout.model import Answer, Counts, Decision, Plan, Question, Status, Timing

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from canary.ports import CANARY, DEPLOYMENT, SERVICE
+from canary.ports import DEPLOYMENT, SERVICE
 from canary.rollout.phases import Phase
 from canary.sandbox.cluster import InMemoryCluster
 from tests.builders import canary, deployment, ref, service
