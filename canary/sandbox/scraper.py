@@ -120,8 +120,9 @@ class Scraper:
             raise ValueError(f"{watched.target.url} exposes over {LARGEST >> 20} MiB")
         found = dict(samples(body.decode()))
         own = watched.target.all_labels()
-        for head in found.keys() - watched.known.keys():
-            watched.known[head] = self._store.series(_joined(labels_of(head), own))
+        for head in found:
+            if head not in watched.known:
+                watched.known[head] = self._store.series(_joined(labels_of(head), own))
         return found
 
     def _tell(self, watched: _Watched, at: int, values: Mapping[str, float]) -> None:

@@ -154,10 +154,12 @@ async def test_a_rate_limit_of_slack_is_waited_out(by_webhook: bool) -> None:
         if by_webhook:
             settings = SlackSettings(webhook_url=stand_in.webhook_url)
         stand_in.weather.rate_limited, stand_in.weather.retry_after = 2, 30
-        async with Slack(settings, flush=timedelta(minutes=5)) as slack:
-            before = asyncio.get_running_loop().time()
-            slack.tell(said("late"))
+        with capture_logs() as logs:
+            async with Slack(settings, flush=timedelta(minutes=5)) as slack:
+                before = asyncio.get_running_loop().time()
+                slack.tell(said("late"))
         waited = asyncio.get_running_loop().time() - before
+    assert logs == []
     assert [message.text for message in stand_in.messages] == ["🟢 *shop/checkout* late"]
     assert 60 <= waited < 70
 

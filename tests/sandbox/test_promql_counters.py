@@ -144,3 +144,18 @@ def test_prometheus_2_stretches_a_young_counter_further_towards_its_zero_point(
 def test_a_stale_marker_ends_a_series_at_once_and_a_later_sample_revives_it() -> None:
     store = stored((requests("200"), 98, [1.0, None, 5.0]))
     assert [asked(store, f"sum({W})", turn * SCRAPE) for turn in (98, 99, 100)] == [one(1), Vector([]), one(5)]
+
+
+@pytest.mark.parametrize(
+    ("counts", "median"),
+    [
+        ([40.0, 30.0, 80.0, 100.0], 2 + 2 * (50 - 40) / 40),  # a count below the one before it counts as that one
+        ([25.0, 75.0, 75.0, 100.0], 1 + 1 * (50 - 25) / 50),
+        ([60.0, 60.0, 60.0, 60.0], 0.5),
+        ([0.0, 0.0, 0.0, 9.0], 4.0),
+    ],
+)
+def test_a_quantile_is_interpolated_inside_its_bucket(counts: list[float], median: float) -> None:
+    edges = zip(("1", "2", "4", "+Inf"), counts, strict=True)
+    store = stored(*[(bucket(le), 100, [count]) for le, count in edges])
+    assert asked(store, "histogram_quantile(0.5, sum by (le) (b))") == one(median)
