@@ -1,1 +1,3 @@
-"""Progressive delivery for Kubernetes Deployments: a controller, its rules and its command line."""
+"""Progressive delivery for Kubernetes Deployments behind a service mesh."""
+
+__version__ = "0.1.0"

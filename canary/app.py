@@ -4,23 +4,65 @@ from __future__ import annotations
 
 import asyncio
 import random
+import secrets
+import socket
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import structlog
 
+from canary.clients.kube import kube_cluster
+from canary.clients.kube_http import connect
+from canary.clients.prometheus import Prometheus
+from canary.clients.prometheus_http import PrometheusAccess
+from canary.clients.slack import LogNotifier, Slack
+from canary.clients.slack_api import SlackSettings
+from canary.controller.leader import Elector, Guarded
 from canary.controller.queue import Key, KeyQueue, is_expected
 from canary.controller.reconcile import Reconciler, Tools
 from canary.controller.shim import Shim
 from canary.controller.tell import Teller
 from canary.controller.watch import Watch
-from canary.errors import ConfigError
-from canary.ports import Clock, Cluster, Metrics, Notifier
+from canary.errors import CanaryError, ConfigError, Unavailable
+from canary.ports import (
+    CANARY,
+    CONTROLLER_REVISION,
+    DEPLOYMENT,
+    ENDPOINT_SLICE,
+    HPA,
+    NAMESPACE,
+    POD,
+    REPLICA_SET,
+    SERVICE,
+    Clock,
+    Cluster,
+    Metrics,
+    Notifier,
+)
+from canary.probes import Answer, Page, probes
 from canary.settings import Settings
 from meshes import registry
 from meshes.contract import Mesh
 
 log = structlog.get_logger()
+
+LEASE_NAME = "canary-controller"
+
+KINDS = (
+    CANARY,
+    CONTROLLER_REVISION,
+    DEPLOYMENT,
+    ENDPOINT_SLICE,
+    HPA,
+    NAMESPACE,
+    POD,
+    REPLICA_SET,
+    SERVICE,
+)
+"""What is watched besides the routes of the meshes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +107,92 @@ async def control(outside: Outside, settings: Settings, *, epoch: str) -> None:
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(passes.run(), name="passes")
         tasks.create_task(shims.run(), name="shims")
+
+
+async def serve(settings: Settings, *, kubeconfig: Path | None, context: str | None) -> None:
+    """Run the controller of a cluster until cancelled: probes at once, the work while the lease is ours.
+
+    Raises ConfigError for what must be set otherwise, CanaryError when the lease is lost or the cluster lacks the CRD.
+    """
+    kinds = {*KINDS, *(kind for name in registry.names() for kind in mesh_named(name).kinds())}
+    mesh_named(settings.mesh)
+    state = _State()
+    async with AsyncExitStack() as parts:
+        prometheus = await parts.enter_async_context(Prometheus(_access(settings)))
+        port = await parts.enter_async_context(probes(settings.metrics_port, state.pages()))
+        log.info("probes_served", port=port)
+        await _look_at_prometheus(prometheus)
+        http = await connect(kubeconfig, context)
+        parts.push_async_callback(http.close)
+        notifier = await _notifier(settings, parts)
+        cluster = await parts.enter_async_context(kube_cluster(http, kinds, settings.namespaces))
+        state.filled = True
+        if not settings.leader_elect:
+            outside = Outside(cluster=cluster, metrics=prometheus, notifier=notifier, clock=http.clock)
+            state.leads = True
+            await control(outside, settings, epoch=secrets.token_hex(4))
+            return
+        elector = Elector(cluster, http.clock, lease=(settings.lease_namespace, LEASE_NAME), identity=_identity())
+        guarded = Guarded(cluster, elector.holds)
+        outside = Outside(cluster=guarded, metrics=prometheus, notifier=notifier, clock=http.clock)
+
+        async def lead(epoch: str) -> None:
+            state.leads = True
+            await control(outside, settings, epoch=epoch)
+
+        await elector.lead(lead)
+        raise CanaryError(f"the lease {settings.lease_namespace}/{LEASE_NAME} was lost; ending, to be started anew")
+
+
+@dataclass(slots=True)
+class _State:
+    """What the probes tell."""
+
+    filled: bool = False
+    leads: bool = False
+
+    def pages(self) -> Mapping[str, Page]:
+        return {"/healthz": lambda: Answer(True, "ok\n"), "/readyz": self._ready}
+
+    def _ready(self) -> Answer:
+        if not self.filled:
+            return Answer(False, "the caches are being filled\n")
+        return Answer(True, "leader\n" if self.leads else "standby\n")
+
+
+def _access(settings: Settings) -> PrometheusAccess:
+    user = settings.prometheus_user.get_secret_value() if settings.prometheus_user else ""
+    return PrometheusAccess(
+        url=settings.prometheus_url,
+        token_file=settings.prometheus_token_file,
+        ca_file=settings.prometheus_ca_file,
+        user=user,
+    )
+
+
+async def _look_at_prometheus(prometheus: Prometheus) -> None:
+    """Say so when Prometheus does not answer. Rollouts then hold, and pods that crash are still rolled back."""
+    try:
+        await prometheus.check()
+    except Unavailable as error:
+        log.warning("prometheus_unreachable", error=str(error))
+
+
+async def _notifier(settings: Settings, parts: AsyncExitStack) -> Notifier:
+    if settings.slack_bot_token is None and settings.slack_webhook_url is None:
+        return LogNotifier()
+    slack = SlackSettings(
+        token=settings.slack_bot_token.get_secret_value() if settings.slack_bot_token else "",
+        webhook_url=settings.slack_webhook_url.get_secret_value() if settings.slack_webhook_url else "",
+        channel=settings.slack_channel,
+        mention=settings.slack_mention,
+        api_url=settings.slack_api_url,
+    )
+    return await parts.enter_async_context(Slack(slack))
+
+
+def _identity() -> str:
+    return f"{socket.gethostname()}-{secrets.token_hex(4)}"
 
 
 def _failed(key: Key, failure: Exception, again_in_s: float) -> None:

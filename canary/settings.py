@@ -39,6 +39,7 @@ class Settings(BaseModel):
     leader_elect: bool = True
     settle: timedelta = timedelta(seconds=10)
     drain: timedelta = timedelta(seconds=15)
+    lease_namespace: str = "canary-system"
     metrics_port: Annotated[int, Field(ge=0, le=65535)] = 8080
     log_format: LogFormat = LogFormat.JSON
 

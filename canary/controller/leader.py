@@ -62,17 +62,17 @@ class Elector:
         return self._renewed_at is not None and _monotonic() < self._renewed_at + self._terms.renew_s
 
     async def lead(self, work: Callable[[str], Awaitable[None]]) -> None:
-        """Whenever the lease is ours, run `work(epoch)` until the lease is lost; until cancelled.
+        """Wait for the lease, then run `work(epoch)` until the lease is lost; then return.
 
-        The epoch names this leadership, unlike any before it, and is a valid label value. A cancelled elector ends the
-        work first and then releases the lease, so that another takes over without waiting.
+        Whoever lost it should end and be started anew: nothing that was read before may be acted on. The epoch names
+        this leadership, unlike any before it, and is a valid label value. A cancelled elector ends the work first and
+        then releases the lease, so that another takes over without waiting.
         """
         try:
-            while True:
-                await self._acquire()
-                log.info("leadership_won", lease=str(self._ref), transitions=self._seen.transitions)
-                await self._work_while_leading(work)
-                log.error("leadership_lost", lease=str(self._ref))
+            await self._acquire()
+            log.info("leadership_won", lease=str(self._ref), transitions=self._seen.transitions)
+            await self._work_while_leading(work)
+            log.error("leadership_lost", lease=str(self._ref))
         finally:
             await self._release()
 

@@ -1,0 +1,1 @@
+"""The command line. Thin: it reads words, calls what knows, and prints."""

@@ -1,0 +1,160 @@
+"""`canary demo`: the main job on a bare machine, shown live."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import json
+import logging
+import signal
+import sys
+import tempfile
+from collections import deque
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.live import Live
+
+from canary.cli.screen import View, plain, render, summary
+from canary.logs import LogFormat, set_up
+from canary.sandbox.load_counts import LoadSample
+from canary.sandbox.rig import Rig, RigSettings, rig
+from canary.sandbox.slack import PostedMessage
+from canary.sandbox.story import Outcome, Story
+
+RECENT = 6
+"""How many samples of the load, of a quarter of a second each, are shown as the present."""
+
+PLAIN_EVERY_S = 3.0
+DRAW_EVERY_S = 0.25
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    app.command(name="demo")(demo)
+
+
+def demo(
+    mesh: Annotated[str, typer.Option("--mesh", help="Which mesh's routes and metrics to use.")] = "istio",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, no more.")] = False,
+    rate: Annotated[float, typer.Option("--rate", min=20, max=1000, help="Requests a second.")] = 200.0,
+    picture: Annotated[Path | None, typer.Option("--picture", help="Keep a picture of the rollback here, SVG.")] = None,
+) -> None:
+    """Ship a good version and a bad one on this machine, with real traffic through a real Envoy.
+
+    Exit status 0 only if the good one was promoted, the bad one rolled back, and no request was lost.
+    """
+    console = Console(stderr=as_json)
+    with tempfile.NamedTemporaryFile("w", prefix="canary-demo-", suffix=".log", delete=False) as log:
+        set_up(LogFormat.JSON, stream=log, level=logging.INFO)  # type: ignore[arg-type]
+        faults = asyncio.run(_demo(RigSettings(mesh=mesh, rate=rate), console, as_json=as_json, picture=picture))
+    if faults:
+        print(f"canary: the demo did not end as it should; the controller's log is {log.name}", file=sys.stderr)
+        raise typer.Exit(1)
+    Path(log.name).unlink()
+
+
+async def _demo(wanted: RigSettings, console: Console, *, as_json: bool, picture: Path | None) -> list[str]:
+    """Run the story and show it; return what was not as it should be."""
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task()
+    if task is not None:
+        loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    async with rig(wanted) as parts:
+        show = _Show(parts, console, picture)
+        async with show.running():
+            outcome = await show.story.tell()
+            show.sample()
+    faults = outcome.faults()
+    _finish(show, outcome, faults, as_json=as_json)
+    return faults
+
+
+def _finish(show: _Show, outcome: Outcome, faults: list[str], *, as_json: bool) -> None:
+    document = outcome.as_json()
+    show.console.print(summary(show.view, document, faults))
+    if as_json:
+        print(json.dumps(document))
+
+
+class _Show:
+    """Gathers what happens and draws it: live on a terminal, as lines elsewhere."""
+
+    def __init__(self, parts: Rig, console: Console, picture: Path | None) -> None:
+        self.console = console
+        self.view = View(mesh=parts.mesh)
+        self._parts = parts
+        self._picture = picture
+        self._began = asyncio.get_running_loop().time()
+        self._recent: deque[LoadSample] = deque(maxlen=RECENT)
+        self._said: list[str] = []
+        self._slack: list[str] = []
+        self.story = Story(parts, self.say)
+        parts.slack.subscribe(self._posted)
+
+    @property
+    def _elapsed(self) -> float:
+        return asyncio.get_running_loop().time() - self._began
+
+    def say(self, text: str) -> None:
+        """Show one sentence of the story."""
+        self._line(self._said, text)
+
+    def _posted(self, message: PostedMessage) -> None:
+        first, *_ = message.plain().splitlines()
+        self._line(self._slack, first, prefix="Slack: ")
+
+    def _line(self, lines: list[str], text: str, prefix: str = "") -> None:
+        line = f"{self._elapsed:6.1f} s  {text}"
+        lines.append(line)
+        if not self.console.is_terminal:
+            self.console.print(f"{self._elapsed:6.1f} s  {prefix}{text}", soft_wrap=True, highlight=False, markup=False)
+
+    def sample(self) -> None:
+        """Bring the view up to date."""
+        recent = LoadSample()
+        for one in self._recent:
+            recent = recent.plus(one)
+        self.view.elapsed_s = self._elapsed
+        self.view.status = self.story.status
+        self.view.sample = recent
+        self.view.total = self._parts.load.total
+        self.view.said, self.view.slack = self._said, self._slack
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Draw until the block ends."""
+        async with contextlib.AsyncExitStack() as stack:
+            tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._draw(stack))]
+            try:
+                yield
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _listen(self) -> None:
+        async for sample in self._parts.load.samples():
+            self._recent.append(sample)
+
+    async def _draw(self, stack: contextlib.AsyncExitStack) -> None:
+        live = stack.enter_context(Live(console=self.console, auto_refresh=False)) if self.console.is_terminal else None
+        while True:
+            await asyncio.sleep(DRAW_EVERY_S if live else PLAIN_EVERY_S if self._picture is None else DRAW_EVERY_S)
+            self.sample()
+            if live:
+                live.update(render(self.view), refresh=True)
+            elif self._picture is None:
+                self.console.print(plain(self.view), soft_wrap=True, highlight=False, markup=False)
+            if self._picture is not None and self.view.status.get("phase") == "RollingBack":
+                self._keep_picture(self._picture)
+                self._picture = None
+
+    def _keep_picture(self, path: Path) -> None:
+        recorder = Console(record=True, width=118, file=io.StringIO(), force_terminal=True)
+        recorder.print(render(self.view))
+        recorder.save_svg(str(path), title="make demo")

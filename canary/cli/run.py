@@ -1,0 +1,131 @@
+"""`canary run`: the controller of a cluster. Its flags are the Settings; each has an environment variable too."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+
+from canary.app import serve
+from canary.errors import ConfigError
+from canary.logs import LogFormat, set_up
+from canary.settings import Settings
+from canary.spec.units import parse_duration
+
+
+def _flag(name: str, text: str) -> Any:
+    return typer.Option(f"--{name}", envvar=f"CANARY_{name.replace('-', '_').upper()}", help=text)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    app.command(name="run")(run)
+
+
+def run(  # noqa: PLR0913 - each is a flag that users know by its name
+    mesh: Annotated[str, _flag("mesh", "The mesh of canaries that name none.")] = "istio",
+    prometheus_url: Annotated[
+        str, _flag("prometheus-url", "Where Prometheus answers.")
+    ] = "http://prometheus.monitoring:9090",
+    prometheus_token_file: Annotated[
+        Path | None, _flag("prometheus-token-file", "A file with a bearer token; read anew when it changes.")
+    ] = None,
+    prometheus_ca_file: Annotated[Path | None, _flag("prometheus-ca-file", "The CA of Prometheus, PEM.")] = None,
+    prometheus_user: Annotated[str | None, _flag("prometheus-user", "USER:PASSWORD for basic auth.")] = None,
+    scrape_interval: Annotated[str, _flag("scrape-interval", "How often Prometheus scrapes.")] = "15s",
+    namespace: Annotated[
+        list[str] | None, typer.Option("--namespace", envvar="CANARY_NAMESPACE", help="Work in these only; repeatable.")
+    ] = None,
+    slack_channel: Annotated[str, _flag("slack-channel", "Where messages go.")] = "",
+    slack_mention: Annotated[str, _flag("slack-mention", "Whom a failure mentions.")] = "",
+    leader_elect: Annotated[
+        bool,
+        typer.Option(
+            "--leader-elect/--no-leader-elect",
+            envvar="CANARY_LEADER_ELECT",
+            help="Take part in an election, so that several can run and one works.",
+        ),
+    ] = True,
+    lease_namespace: Annotated[str, _flag("lease-namespace", "Where the Lease of the election is.")] = "canary-system",
+    settle: Annotated[str, _flag("settle", "How long a change of the split takes to reach all proxies.")] = "10s",
+    drain: Annotated[str, _flag("drain", "How long requests may take to leave pods at weight 0.")] = "15s",
+    metrics_port: Annotated[int, _flag("metrics-port", "The port of /healthz and /readyz; 0 is any free one.")] = 8080,
+    log_format: Annotated[LogFormat, _flag("log-format", "How log lines look.")] = LogFormat.JSON,
+    kubeconfig: Annotated[Path | None, typer.Option("--kubeconfig", help="Of the cluster; its own one inside.")] = None,
+    context: Annotated[str | None, typer.Option("--context", help="Of the kubeconfig.")] = None,
+) -> None:
+    """Run the controller.
+
+    Slack's secrets come from the environment alone: SLACK_BOT_TOKEN or SLACK_WEBHOOK_URL; SLACK_API_URL is another
+    address of its API.
+    """
+    told = {
+        "mesh": mesh,
+        "prometheus_url": prometheus_url,
+        "prometheus_token_file": prometheus_token_file,
+        "prometheus_ca_file": prometheus_ca_file,
+        "prometheus_user": prometheus_user,
+        "scrape_interval": _duration("scrape-interval", scrape_interval),
+        "namespaces": tuple(namespace or ()),
+        "slack_channel": slack_channel,
+        "slack_mention": slack_mention,
+        "leader_elect": leader_elect,
+        "lease_namespace": lease_namespace,
+        "settle": _duration("settle", settle),
+        "drain": _duration("drain", drain),
+        "metrics_port": metrics_port,
+        "log_format": log_format,
+    }
+    settings = settings_from(told, os.environ)
+    set_up(settings.log_format)
+    asyncio.run(_until_told(settings, kubeconfig, context))
+
+
+def settings_from(told: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
+    """Return the settings of flags and Slack's environment. Raises ConfigError with each fault, by its flag."""
+    names = ("SLACK_BOT_TOKEN", "SLACK_WEBHOOK_URL", "SLACK_API_URL")
+    slack = {name.lower(): environment[name] for name in names if environment.get(name)}
+    try:
+        return Settings.model_validate({**told, **slack})
+    except ValidationError as error:
+        faults = [f"{_flag_of(entry['loc'])}: {_words(entry['msg'])}" for entry in error.errors()]
+        raise ConfigError("; ".join(faults)) from error
+
+
+async def _until_told(settings: Settings, kubeconfig: Path | None, context: str | None) -> None:
+    """Serve until the process is told to end; the lease is released then."""
+    loop = asyncio.get_running_loop()
+    serving = asyncio.ensure_future(serve(settings, kubeconfig=kubeconfig, context=context))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, serving.cancel)
+    try:
+        await serving
+    except asyncio.CancelledError:
+        return
+
+
+def _duration(flag: str, text: str) -> timedelta:
+    try:
+        return timedelta(0) if text in ("0", "0s") else parse_duration(text)
+    except ValueError as error:
+        raise ConfigError(f"--{flag}: found {text!r}, allowed is {error}") from error
+
+
+def _flag_of(path: tuple[int | str, ...]) -> str:
+    name = str(path[0]) if path else "settings"
+    return name.upper() if name.startswith("slack_") and name.endswith(("token", "url")) else f"--{_dashed(name)}"
+
+
+def _dashed(name: str) -> str:
+    return "namespace" if name == "namespaces" else name.replace("_", "-")
+
+
+def _words(message: str) -> str:
+    return message.removeprefix("Value error, ")
