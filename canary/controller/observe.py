@@ -27,8 +27,11 @@ from meshes.contract import Kind, Manifest, ObjectRef, Route, RouteError, Seen, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """What was found. Objects are None when they are not there; `route` is None while the apex's port is unknown."""
+    """What was found about the target `name`. Objects are None when they are not there, or not ours where they should
+    be; `route` is None while the apex's port is unknown.
+    """
 
+    name: str
     world: World
     canary: Manifest
     target: Manifest | None
@@ -81,6 +84,7 @@ def observe(sight: Sight) -> Observation:
         faults=tuple(faults),
     )
     return Observation(
+        name=plan.target,
         world=world,
         canary=sight.canary,
         target=target,

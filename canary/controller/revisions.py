@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from canary.controller.names import HASH_LABEL, MANAGED_BY, MANAGER, TARGET
+from canary.controller.names import HASH_LABEL, MANAGED_BY, MANAGER, PREFIX, TARGET
 from canary.ports import CONTROLLER_REVISION
 from canary.rollout.model import Revision
 from meshes.contract import Manifest, ObjectRef
@@ -66,6 +66,17 @@ def owned_sets(deployment: Manifest, replica_sets: Iterable[Manifest]) -> list[M
         for one in replica_sets
         if any(owner["uid"] == uid and owner.get("controller") for owner in one["metadata"].get("ownerReferences", ()))
     ]
+
+
+def same_but_ours(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Return whether two pod templates differ in nothing but their restart and the labels that we add."""
+    return _without_ours(one) == _without_ours(other)
+
+
+def _without_ours(template: Mapping[str, Any]) -> dict[str, Any]:
+    bare = _bare(template, restart=False)
+    labels = {key: value for key, value in bare["metadata"]["labels"].items() if not key.startswith(PREFIX)}
+    return {**bare, "metadata": {**bare["metadata"], "labels": labels}}
 
 
 def stored_ref(namespace: str, target: str, key: str) -> ObjectRef:

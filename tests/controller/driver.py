@@ -70,8 +70,8 @@ class Driver:
         return observe(sight)
 
     async def act(self, decision: Decision, seen: Observation | None = None) -> None:
-        act = Act(cluster=self.cluster, mesh=self.mesh, seen=seen or self.observe(), decision=decision)
-        await act.run()
+        seen = seen or self.observe()
+        await Act(cluster=self.cluster, mesh=self.mesh, seen=seen, decision=decision, canary=seen.canary).run()
 
     async def once(self, epoch: str = "e1") -> Decision:
         """Make one pass, as the controller does."""
