@@ -27,19 +27,23 @@ class Obeyed:
 def obey(it: Pass) -> tuple[Pass, tuple[Notice, ...]]:
     """Carry out or refuse the command that waits; one that is only waiting to be taken away is left alone."""
     command = it.world.command
-    if command is None or it.memory.pending == command.text:
+    if command is None or it.memory.pending == _identity(command):
         return it, ()
     done = _carried_out(it, command)
     notices = done.notices
     if done.refused:
         text = f"`{command.text}` is refused: {done.refused}"
         notices = (Notice(reason=Reason.COMMAND_REFUSED, text=text, warning=True, facts={"by": command.by}),)
-    status = remember(it.status if done.refused else done.status, pending=command.text)
+    status = remember(it.status if done.refused else done.status, pending=_identity(command))
     if command.name is not None:
         shown = it.status.revision.shown if it.status.revision else ""
         last = LastCommand(name=command.name, revision=shown, at=it.now, by=command.by)
         status = replace(status, last_command=last)
     return it.on(status), notices
+
+
+def _identity(command: Command) -> str:
+    return f"{command.text} {command.id}".strip()
 
 
 def _carried_out(it: Pass, command: Command) -> Obeyed:

@@ -71,14 +71,14 @@ def decide(*, plan: Plan, status: Status, world: World, now: datetime) -> Decisi
         wanted = Wanted(removal=Removal.RELEASE)
         because = "The namespace terminates: finalizers are released"
         return Decision(status=status, weight=None, wanted=wanted, because=because)
-    before = Pass(plan=plan, status=status, world=world, now=now)
+    before = Pass(plan=plan, status=status, world=world, now=now, began=status.phase)
     decision = _finished(before, _decided(before))
     return replace(decision, again_in=_again(before.on(decision.status), decision))
 
 
 def _again(it: Pass, decision: Decision) -> timedelta | None:
     """Return when to look again; at once when the same world already leads on from the new status."""
-    rest = replace(it, world=replace(it.world, answers={}, command=None))
+    rest = replace(it, world=replace(it.world, answers={}, command=None), began=it.phase)
     return AT_ONCE if _where(_decided(rest).status) != _where(decision.status) else again_in(it)
 
 

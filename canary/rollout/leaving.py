@@ -117,9 +117,9 @@ def _leaving(it: Pass, because: str, target: TargetWanted | None, apex: ApexWant
 
 
 def taken_back(it: Pass) -> Pass:
-    """Return the pass of a canary that stays after all: at rest while the apex is narrow, else onboarding."""
+    """Return the pass of a canary that stays after all: at rest where the primary can serve, else onboarding again."""
     status = remember(it.status, left_at=None, released="", reset_generation=it.target.generation)
-    if it.phase is not None and it.phase.at_rest and it.apex.narrow and it.primary is not None:
+    if it.phase is not None and it.phase.at_rest and (it.primary_full or it.target.ready == 0):
         return it.on(remember(status, stage=Stage.REST))
     return it.on(remember(replace(status, phase=Phase.INITIALIZING), stage=Stage.PREPARING))
 

@@ -275,7 +275,7 @@ class Memory:
     told: Mapping[str, datetime] = field(default_factory=dict)
     """What was said once and is not to be said again soon, by reason."""
     pending: str = ""
-    """The text of a command that was carried out or refused and whose annotation was not yet seen gone."""
+    """Text and id of a command that was carried out or refused and whose annotation was not yet seen gone."""
 
     # The rollout as a whole
     outcome: Outcome | None = None
@@ -453,13 +453,15 @@ class Autoscaler:
 class Command:
     """A command that waits on the Canary or the Deployment. `with_template`: it came together with a template change.
 
-    `name` is None for a word that is no command; `text` is what was written.
+    `name` is None for a word that is no command; `text` is what was written. `id` tells one setting of the annotation
+    from the next (the time of its managedFields entry), so that none is carried out twice or passed over; "" if unknown.
     """
 
     name: CommandName | None
     text: str
     by: str
     with_template: bool = False
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,8 +31,11 @@ def initializing(it: Pass) -> Decision:
         it = it.on(replace(it.status, phase=Phase.INITIALIZING))
     if it.memory.stage is Stage.REPLACING and it.primary is not None:
         return replacing(it)
-    if it.memory.stage is Stage.CLEARING and (it.primary_serves or it.target.replicas == 0):
+    at_zero = it.world.target is not None and it.target.replicas == 0
+    if it.memory.stage is Stage.CLEARING and (it.primary_serves or at_zero):
         return _narrowed(it)
+    if at_zero and it.apex.narrow and it.primary_serves:
+        return _narrowed(it.on(remember(it.status, stage=Stage.CLEARING)))
     return _beside(it.on(remember(it.status, stage=Stage.PREPARING, left_at=None)))
 
 

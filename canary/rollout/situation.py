@@ -71,12 +71,13 @@ def unsettled(status: Status) -> Status:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pass:
-    """What one pass knows. `target` is a stand-in without pods when the user's Deployment is gone."""
+    """What one pass knows. `began` is the phase in which it began: a pass ends what began before it, never more."""
 
     plan: Plan
     status: Status
     world: World
     now: datetime
+    began: Phase | None = None
 
     @property
     def memory(self) -> Memory:

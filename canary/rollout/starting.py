@@ -107,6 +107,8 @@ def clearing(it: Pass) -> Decision:
 def cleared(it: Pass) -> Decision:
     """Go on where a cleared candidate allows it: rest after an end, else the revision that the Deployment is now."""
     match it.phase:
+        case Phase.FINALIZING | Phase.ROLLING_BACK if it.began is not it.phase:
+            return answer(it, it.status, it.memory.why, cleared_target(it))
         case Phase.FINALIZING:
             return answer(it, _rested(it, Phase.SUCCEEDED), it.memory.why or "Succeeded")
         case Phase.ROLLING_BACK:

@@ -61,7 +61,7 @@ def effects(cluster: Cluster, seen: Seen, decision: Decision) -> Iterator[Effect
     yield from _of_target(cluster, seen, decision)
     yield from _weight(cluster, seen, decision, raising=True)
     if decision.drop_command:
-        yield lambda: cluster.told(None)
+        yield lambda: cluster.commanded(None)
     if decision.wanted.removal is Removal.EVERYTHING:
         yield lambda: _remove(cluster)
 

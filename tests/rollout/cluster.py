@@ -16,6 +16,7 @@ from canary.rollout.model import (
     Apex,
     Autoscaler,
     Command,
+    CommandName,
     Fault,
     Primary,
     Revision,
@@ -83,6 +84,7 @@ class Cluster:
         self.stored: set[str] = set()
         self.autoscaler: Autoscaler | None = None
         self.command: Command | None = None
+        self.commands = 0
         self.leaving = False
         self.faults: tuple[Fault, ...] = ()
         self.broken: set[str] = set()
@@ -108,8 +110,6 @@ class Cluster:
         if self.accepting:
             self.accepted = True
         self.zero_since = (self.zero_since or self.now) if self.weight in (0, None) and self.accepted else None
-        only = self.narrow and self.primary_ready() > 0
-        self.only_since = (self.only_since or self.now) if only else None
 
     def _run_target(self, target: Workload) -> None:
         pin = pin_of(target.revision)
@@ -150,6 +150,8 @@ class Cluster:
 
     def world(self) -> World:
         """Return what observation would say now."""
+        only = self.narrow and self.primary_ready() > 0
+        self.only_since = (self.only_since or self.now) if only else None
         return World(
             target=self._target_seen(),
             primary=self._primary_seen(),
@@ -229,7 +231,13 @@ class Cluster:
             self.versions["target"] += 1
             self.run()
 
-    def told(self, command: Command | None) -> None:
+    def heal(self) -> None:
+        """Let every image start after all."""
+        self.broken.clear()
+        for pod in (*(self.target.pods if self.target else ()), *(self.primary.pods if self.primary else ())):
+            pod.broken = False
+
+    def commanded(self, name: CommandName | None) -> None:
         """Set or remove the command's annotation."""
-        self.command = command
-        self.run()
+        self.commands += 1
+        self.command = Command(name=name, text=str(name), by="ann", id=str(self.commands)) if name else None
