@@ -14,7 +14,7 @@ from canary.clients.prometheus import Prometheus
 from canary.clients.prometheus_http import MAX_ANSWER, PrometheusAccess
 from canary.clients.retry import Patience
 from canary.errors import CanaryError, ConfigError, Rejected, Unavailable
-from canary.ports import Series
+from canary.ports import Metrics, Series
 from tests.clients.raw_server import Reply, raw_server, result_of, saying, vector
 
 AT = datetime(2026, 1, 1, 0, 0, 0, 123456, tzinfo=UTC)
@@ -23,8 +23,9 @@ ONCE = Patience(tries=1, within=timedelta(seconds=20))
 
 async def answered(reply: Reply, query: str = "m") -> Sequence[Series]:
     async with raw_server(reply) as server, Prometheus(PrometheusAccess(url=server.url), patience=ONCE) as prometheus:
+        metrics: Metrics = prometheus
         try:
-            return await prometheus.query(query, AT)
+            return await metrics.query(query, AT)
         except CanaryError as err:
             raise type(err)(str(err).replace(server.url, "URL")) from err
 

@@ -13,7 +13,7 @@ from canary.clients.slack import ROOM, LogNotifier, Slack, SlackSummary
 from canary.clients.slack_api import SlackSettings
 from canary.clients.slack_message import SlackMessage
 from canary.errors import Rejected, Unavailable
-from canary.ports import Notification
+from canary.ports import Notification, Notifier
 from canary.sandbox.slack import slack_stand_in
 
 pytestmark = pytest.mark.looptime
@@ -166,7 +166,8 @@ async def test_a_rate_limit_of_slack_is_waited_out(by_webhook: bool) -> None:
 
 async def test_without_slack_a_notice_is_a_line_in_the_log() -> None:
     with capture_logs() as logs:
-        LogNotifier().tell(replace(NOTICE, text="rolled back", failure=True, facts={"Weight": "5 %"}))
+        notifier: Notifier = LogNotifier()
+        notifier.tell(replace(NOTICE, text="rolled back", failure=True, facts={"Weight": "5 %"}))
     assert logs == [
         {
             "event": "people_told",

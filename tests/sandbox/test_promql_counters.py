@@ -159,3 +159,25 @@ def test_a_quantile_is_interpolated_inside_its_bucket(counts: list[float], media
     edges = zip(("1", "2", "4", "+Inf"), counts, strict=True)
     store = stored(*[(bucket(le), 100, [count]) for le, count in edges])
     assert asked(store, "histogram_quantile(0.5, sum by (le) (b))") == one(median)
+
+
+def test_towards_an_edge_further_than_1_1_times_the_distance_of_samples_half_of_it_is_assumed() -> None:
+    # Samples every 15 s, far from 0 in value. The newest is 16 s old, then 17 s: 1.13 times the distance.
+    store = stored((requests("200"), 10, [1000.0, 1010.0, 1020.0]))
+    found = [asked(store, f"sum(increase({W}[40s]))", (10 * 15 + age) * 1000) for age in (46, 47)]
+    assert found == [one(10 * (15 + 9 + 16) / 15), one(10 * (15 + 8 + 7.5) / 15)]
+
+
+@pytest.mark.parametrize(
+    ("query", "codes"),
+    [
+        ('a{code=~"1|2"} and a{code=~"2|3"}', ["2"]),
+        ('a{code=~"1|2"} or a{code=~"2|3"}', ["1", "2", "3"]),
+        ('a{code=~"1|2"} unless a{code=~"2|3"}', ["1"]),
+        ('a{code="1"} or on (app) a{code=~"2|3"}', ["1"]),
+    ],
+)
+def test_sets_go_by_the_labels_and_take_from_the_left_first(query: str, codes: list[str]) -> None:
+    store = stored(*[({"__name__": "a", "app": "x", "code": code}, 100, [float(code)]) for code in "123"])
+    expected = [Sample({"__name__": "a", "app": "x", "code": code}, float(code)) for code in codes]
+    assert asked(store, query) == Vector(expected)
