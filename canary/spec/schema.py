@@ -72,6 +72,9 @@ class CheckSpec(Part):
     max: float | str | None = Field(None, json_schema_extra=ANY, description="The value passes at or under it.")
 
 
+DEFAULT_CHECKS: list[JsonValue] = [{"name": "success-rate", "builtin": "success-rate", "min": 99}]
+
+
 def _default_checks() -> list[CheckSpec]:
     return [CheckSpec(name="success-rate", builtin=Builtin.SUCCESS_RATE, min=99)]
 
@@ -87,7 +90,9 @@ class AnalysisSpec(Part):
     min_requests: Annotated[int, Field(ge=1, le=1_000_000)] = 10
     no_data_timeout: Duration = "10m"
     no_data: NoData = NoData.ROLLBACK
-    checks: Annotated[list[CheckSpec], Field(max_length=CHECKS_MOST)] = Field(default_factory=_default_checks)
+    checks: Annotated[list[CheckSpec], Field(max_length=CHECKS_MOST)] = Field(
+        default_factory=_default_checks, json_schema_extra={"default": DEFAULT_CHECKS}
+    )
 
 
 class NotifySpec(Part):
