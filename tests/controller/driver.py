@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from canary.controller.act import Act
 from canary.controller.merge import exact
@@ -12,19 +14,42 @@ from canary.controller.names import resource_version
 from canary.controller.observe import Observation, observe
 from canary.controller.pods import PullErrors
 from canary.controller.sides import Sight
-from canary.ports import CANARY
+from canary.errors import Conflict
+from canary.ports import CANARY, ref_of
 from canary.rollout.decide import decide
 from canary.rollout.model import Answer, Counts, Decision, Plan, Question, Status, Timing
+from canary.rollout.phases import Phase
 from canary.rollout.questions import questions
 from canary.sandbox.cluster import InMemoryCluster
 from canary.spec.plan import plan_from
 from canary.spec.status import status_from_json, status_to_json
 from meshes.contract import Manifest, Mesh
 from meshes.istio import Istio
-from tests.builders import ref
+from tests.builders import canary, deployment, ref, service
+from tests.embedded import eventually, ready_images
 
 STEP = 0.5
 """Seconds of virtual time between two passes."""
+
+
+OLD = "registry.example/checkout:1.0"
+NEW = "registry.example/checkout:2.0"
+
+
+async def onboarded(cluster: InMemoryCluster, *more: Manifest) -> Driver:
+    """Apply Deployment, Service, Canary and `more` (a later one of the same name wins), and bring them to rest."""
+    driver = Driver(cluster)
+    wanted = {ref_of(each): each for each in (deployment(), service(), canary(), *more)}
+    for manifest in wanted.values():
+        cluster.apply(manifest)
+    await eventually(cluster, lambda: len(ready_images(cluster)) == 3)
+    await driver.until_phase(Phase.INITIALIZED)
+    return driver
+
+
+def push(cluster: InMemoryCluster, image: str, **spec: Any) -> None:
+    """Apply the Deployment with another image, as a pipeline does that leaves `replicas` alone."""
+    cluster.apply(deployment(image=image, replicas=None, **spec))
 
 
 def healthy(_: Question) -> Answer:
@@ -56,14 +81,14 @@ class Driver:
         return plan_from(self.canary, timing=self.timing, default_mesh=self.mesh.name)
 
     def observe(self, status: Status | None = None) -> Observation:
-        canary = self.cluster.get(ref(CANARY))
-        assert canary is not None
+        live = self.cluster.get(ref(CANARY))
+        assert live is not None
         sight = Sight(
             cluster=self.cluster,
             mesh=self.mesh,
             plan=self.plan,
             status=status or self.status,
-            canary=canary,
+            canary=live,
             now=self.cluster.clock.now(),
             pull_errors=self.pull_errors,
         )
@@ -82,18 +107,27 @@ class Driver:
         after = decision.status
         if after.phase is not None and not after.phase.at_rest:
             after = replace(after, memory=replace(after.memory, epoch=epoch))
-        decision, canary = replace(decision, status=after), seen.canary
+        decision, latest = replace(decision, status=after), seen.canary
         if after != status:
-            patch = {"status": exact(canary.get("status") or {}, status_to_json(after))}
-            canary = await self.cluster.patch(
-                ref(CANARY), patch, resource_version=resource_version(canary), subresource="status"
+            patch = {"status": exact(latest.get("status") or {}, status_to_json(after))}
+            latest = await self.cluster.patch(
+                ref(CANARY), patch, resource_version=resource_version(latest), subresource="status"
             )
-        act = Act(cluster=self.cluster, mesh=self.mesh, seen=seen, decision=decision, canary=canary)
+        act = Act(cluster=self.cluster, mesh=self.mesh, seen=seen, decision=decision, canary=latest)
         await act.run()
         if not self.said or self.said[-1] != decision.because:
             self.said.append(decision.because)
         self.notices += [notice.reason for notice in decision.notices]
         return decision
+
+    async def until_phase(self, phase: Phase) -> None:
+        """Make passes until the canary is in a phase."""
+        await self.until(lambda: self.status.phase is phase)
+
+    async def for_a_while(self, seconds: float = 30) -> None:
+        """Make passes for some seconds."""
+        end = asyncio.get_running_loop().time() + seconds
+        await self.until(lambda: asyncio.get_running_loop().time() >= end)
 
     async def until(self, predicate: Callable[[], object], within: float = 900) -> None:
         """Make a pass each `STEP` seconds until the predicate holds; fail with what was said when it does not."""
@@ -101,5 +135,6 @@ class Driver:
         while not predicate():
             if asyncio.get_running_loop().time() > end:
                 raise AssertionError("it did not hold in time; said was:\n" + "\n".join(self.said[-20:]))
-            await self.once()
+            with contextlib.suppress(Conflict):  # the cache was behind: the next pass starts from fresh reads
+                await self.once()
             await asyncio.sleep(STEP)
