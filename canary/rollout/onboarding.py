@@ -69,7 +69,7 @@ def _beside(it: Pass) -> Decision:
     if _ready(it) and not why_not:
         return initializing(it.on(remember(it.status, stage=Stage.CLEARING)))
     because = _waits_for(it)
-    widen = it.apex.narrow and not it.primary_serves and it.target.ready > 0
+    widen = it.apex.narrow and not it.primary_serves and it.target.ready > 0 and _still(it)
     return _onboarding(it, because if not why_not else f"Waits: {why_not}", ApexWanted.WIDE if widen else None)
 
 

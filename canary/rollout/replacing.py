@@ -17,7 +17,7 @@ def can_stand_in(it: Pass) -> bool:
     if primary is None or not primary.deleting or primary.foreground or it.world.target is None:
         return False
     rested = it.phase is not None and it.phase.at_rest
-    return rested and not it.plan.suspend and it.target.revision.key == it.stable_key and not it.target.paused
+    return rested and it.target.revision.key == it.stable_key
 
 
 def stand_in(it: Pass) -> Decision:
@@ -32,6 +32,8 @@ def replacing(it: Pass) -> Decision:
     size = it.memory.size or 1
     target = TargetWanted(replicas=size)
     timing = it.plan.timing
+    if it.memory.left_at is None and it.target.revision.key != it.stable_key:
+        return _at_once(it)
     if it.memory.left_at is None and (it.target.ready < size or not it.target.settled):
         because = f"-primary is being deleted: {it.target.ready} of {size} pods of the Deployment are ready to serve"
         return _step(it, because, target, ApexWanted.NARROW)
@@ -41,6 +43,13 @@ def replacing(it: Pass) -> Decision:
     if not it.passed(it.memory.left_at, timing.settle + timing.drain):
         return _step(it, "-primary is being deleted: the Deployment's pods take over", target, ApexWanted.WIDE)
     decision = _step(it, "-primary is deleted and made again", target, ApexWanted.WIDE)
+    return replace(decision, wanted=replace(decision.wanted, release_primary=True))
+
+
+def _at_once(it: Pass) -> Decision:
+    """Make `-primary` again from what is stored: the Deployment holds an unproved revision by now."""
+    status = remember(it.status, stage=Stage.CLEARING)
+    decision = answer(it, status, "-primary is deleted and made again at once from its stored revision")
     return replace(decision, wanted=replace(decision.wanted, release_primary=True))
 
 

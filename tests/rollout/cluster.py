@@ -89,6 +89,8 @@ class Cluster:
         self.faults: tuple[Fault, ...] = ()
         self.broken: set[str] = set()
         self.gone = False
+        self.interrupted = False
+        """Somebody deleted what serves: an outage is theirs until the primary serves again."""
         self.run()
         for pod in self.target.pods:
             pod.born = LONG_AGO
@@ -230,6 +232,47 @@ class Cluster:
             self.target.generation += 0 if same else 1
             self.versions["target"] += 1
             self.run()
+
+    def scaled_by_hand(self, replicas: int) -> None:
+        """Set replicas on the user's Deployment, as somebody without the controller does."""
+        if self.target is not None and self.target.replicas != replicas:
+            self._by_hand(self.target)
+            self.target.replicas = replicas
+            self.run()
+
+    def unpaused_by_hand(self) -> None:
+        """Drop the hold, as a PUT without `paused` does."""
+        if self.target is not None:
+            self._by_hand(self.target)
+            self.target.paused = False
+            self.run()
+
+    def _by_hand(self, target: Workload) -> None:
+        target.generation += 1
+        self.versions["target"] += 1
+
+    def recreate(self, revision: Revision) -> None:
+        """Make the user's Deployment again under its name, as `kubectl apply` does."""
+        self.target = Workload(revision=revision, replicas=2)
+        self.versions["target"] += 1
+        self.run()
+
+    def delete_primary(self, *, foreground: bool) -> None:
+        """Delete `-primary`: in foreground its pods go at once, in background the finalizer keeps it."""
+        if self.primary is not None:
+            self.primary.deleting, self.primary.foreground = True, foreground
+            self.versions["primary"] += 1
+            self.interrupted = self.interrupted or foreground or not self.can_stand_in()
+            if foreground:
+                self.primary.pods, self.primary.replicas = [], 0
+
+    def can_stand_in(self) -> bool:
+        """Return whether the candidate could serve in place of a deleted `-primary`."""
+        target, stable = self.target, self.status.stable
+        rested = self.status.phase is not None and (
+            self.status.phase.at_rest or self.status.memory.stage is Stage.REPLACING
+        )
+        return target is not None and stable is not None and rested and target.revision.key == stable.key
 
     def heal(self) -> None:
         """Let every image start after all."""

@@ -81,7 +81,7 @@ class Laws:
 
     def _serves_without(self, seen: Seen, decision: Decision, narrow: bool) -> None:
         cluster = self.cluster
-        assert cluster.primary_ready() > 0, f"the user's pods go while nothing else serves: {decision.because}"
+        assert cluster.primary_ready() > 0 or cluster.interrupted, f"the user's pods go while nothing else serves: {decision.because}"
         resting = seen.status.phase in (Phase.INITIALIZING, Phase.INITIALIZED, Phase.SUCCEEDED, Phase.FAILED)
         if resting:
             assert narrow
@@ -101,7 +101,12 @@ class Laws:
     def at_any_time(self) -> None:
         """Somebody serves at any time, and no failed revision gets requests."""
         cluster = self.cluster
-        if cluster.narrow:
+        deleting = cluster.primary is not None and cluster.primary.deleting
+        if cluster.primary_ready() > 0 and not deleting:
+            cluster.interrupted = False
+        if deleting and not (cluster.target and cluster.can_stand_in()):
+            cluster.interrupted = True
+        if cluster.narrow and not cluster.interrupted:
             assert cluster.primary_ready() > 0, "the Service is narrow and the primary has no ready pod"
         if cluster.weight:
             assert cluster.primary is not None

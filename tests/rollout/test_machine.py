@@ -134,6 +134,31 @@ class CanaryMachine(RuleBasedStateMachine):
         self.cluster.versions["apex"] += 1
         self.cluster.run()
 
+    @precondition(lambda self: self.cluster.target is not None)
+    @rule(replicas=st.integers(0, 3))
+    def somebody_sets_replicas(self, replicas: int) -> None:
+        self.cluster.scaled_by_hand(replicas)
+
+    @precondition(lambda self: self.cluster.target is not None and self.cluster.target.paused)
+    @rule()
+    def a_put_drops_the_hold(self) -> None:
+        self.cluster.unpaused_by_hand()
+
+    @precondition(lambda self: self.cluster.target is not None)
+    @rule()
+    def the_deployment_is_deleted(self) -> None:
+        self.cluster.target = None
+
+    @precondition(lambda self: self.cluster.target is None)
+    @rule(version=st.integers(0, 1))
+    def the_deployment_is_made_again(self, version: int) -> None:
+        self.cluster.recreate(Revision(digest=f"v{max(0, self.pushed - version)}", image="app"))
+
+    @precondition(lambda self: self.cluster.primary is not None and not self.cluster.primary.deleting)
+    @rule(foreground=st.booleans())
+    def the_primary_is_deleted(self, foreground: bool) -> None:
+        self.cluster.delete_primary(foreground=foreground)
+
     @rule(accepting=st.booleans())
     def the_mesh_stops_accepting(self, accepting: bool) -> None:
         self.cluster.accepting = accepting
@@ -206,6 +231,10 @@ class CanaryMachine(RuleBasedStateMachine):
         """All calms down and every verdict passes: the canary reaches rest in bounded time."""
         self.verdict, self.frozen = "good", []
         self.cluster.heal()
+        if self.cluster.target is None:
+            self.cluster.recreate(Revision(digest=f"v{self.pushed}", image="app"))
+        if self.cluster.status.phase in (None, Phase.INITIALIZING) and not self.cluster.narrow:
+            self.cluster.scaled_by_hand(2)
         self.cluster.accepting, self.cluster.faults, self.cluster.command = True, (), None
         self.plan = replace(self.plan, suspend=False)
         for _ in range(400):
