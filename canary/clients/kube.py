@@ -192,6 +192,8 @@ def lost_field(sent: Any, got: Any, path: str) -> str:
 def _lost_key(key: str, value: Any, got: Mapping[str, Any], path: str) -> str:
     if value is None:
         return "" if got.get(key) is None else path
+    if key not in got and isinstance(value, Mapping):
+        return lost_field(value, {}, path)  # a map goes with its last key
     if key not in got:
         return "" if value in ({}, [], "", False, 0) else path
     return lost_field(value, got[key], path)

@@ -72,10 +72,10 @@ def not_taken(asked: Any, got: Any, path: str = "") -> str:
     """Return the path of the first field of `asked` that `got` does not hold; "" when all was taken.
 
     What the server adds (defaults, in list items too) is no difference, nor a false or empty value that it leaves out.
-    None asks for the key to be gone.
+    None asks for the key to be gone, and a map may go with its last key.
     """
-    if isinstance(asked, Mapping) and isinstance(got, Mapping):
-        pairs = [(asked[key], got.get(key), f"{path}.{key}" if path else str(key)) for key in asked]
+    if isinstance(asked, Mapping) and (got is None or isinstance(got, Mapping)):
+        pairs = [(asked[key], (got or {}).get(key), f"{path}.{key}" if path else str(key)) for key in asked]
     elif isinstance(asked, list | tuple) and isinstance(got, list) and len(asked) == len(got):
         pairs = [(asked[index], got[index], f"{path}[{index}]") for index in range(len(got))]
     else:

@@ -37,13 +37,19 @@ NEW = "registry.example/checkout:2.0"
 
 
 async def onboarded(cluster: InMemoryCluster, *more: Manifest) -> Driver:
-    """Apply Deployment, Service, Canary and `more` (a later one of the same name wins), and bring them to rest."""
+    """Apply what `applied` does and bring it to rest."""
+    driver = await applied(cluster, *more)
+    await driver.until_phase(Phase.INITIALIZED)
+    return driver
+
+
+async def applied(cluster: InMemoryCluster, *more: Manifest) -> Driver:
+    """Apply Deployment, Service, Canary and `more` (a later one of the same name wins); the user's pods are ready."""
     driver = Driver(cluster)
     wanted = {ref_of(each): each for each in (deployment(), service(), canary(), *more)}
     for manifest in wanted.values():
         cluster.apply(manifest)
     await eventually(cluster, lambda: len(ready_images(cluster)) == 3)
-    await driver.until_phase(Phase.INITIALIZED)
     return driver
 
 

@@ -12,8 +12,8 @@ from canary.rollout.phases import Phase
 from canary.sandbox.cluster import InMemoryCluster
 from canary.sandbox.kinds import VIRTUAL_SERVICE
 from canary.sandbox.simulated import NEVER_READY, SimulatedRuntime
-from tests.builders import canary, deployment, ref, service
-from tests.controller.driver import NEW, OLD, Driver, onboarded, push
+from tests.builders import ref
+from tests.controller.driver import NEW, OLD, Driver, applied, onboarded, push
 from tests.embedded import eventually, pods_of, ready_images
 
 pytestmark = pytest.mark.looptime
@@ -91,10 +91,7 @@ async def test_leaving_before_the_primary_was_ever_ready_leaves_the_users_pods_a
     cluster: InMemoryCluster, runtime: SimulatedRuntime
 ) -> None:
     runtime.choose = lambda pod: NEVER_READY if "-primary-" in pod["metadata"]["name"] else None
-    driver = Driver(cluster)
-    for manifest in (deployment(), service(), canary()):
-        cluster.apply(manifest)
-    await eventually(cluster, lambda: len(ready_images(cluster)) == 3)
+    driver = await applied(cluster)
     pods = [pod["metadata"]["name"] for pod in pods_of(cluster, "checkout")]
     await driver.for_a_while(60)
     assert len(pods_of(cluster, "checkout-primary")) == 3
