@@ -39,6 +39,11 @@ def initializing(it: Pass) -> Decision:
     return _beside(it.on(remember(it.status, stage=Stage.PREPARING, left_at=None)))
 
 
+def onboarded_again(it: Pass) -> Pass:
+    """Return the pass of a canary whose primary is gone while the user's pods serve: it begins anew."""
+    return it.on(remember(replace(it.status, phase=Phase.INITIALIZING), stage=Stage.PREPARING, left_at=None))
+
+
 def adopting_blocker(it: Pass) -> str:
     """Return why the Deployment's present template cannot become the primary's now, "" when it can."""
     target = it.target

@@ -58,7 +58,7 @@ def usual(it: Pass) -> Wanted:
     scaler = ScalerWanted.PRIMARY if it.world.autoscaler else ScalerWanted.LEAVE
     return Wanted(
         primary=primary_wanted(it),
-        apex=ApexWanted.NARROW,
+        apex=ApexWanted.NARROW if it.primary_serves or it.apex.narrow else ApexWanted.LEAVE,
         canary_pin=pin_wanted(it),
         keep=kept(it),
         scaler=scaler,

@@ -12,8 +12,8 @@ HEAD = f"""# Annotations
 <!-- Made by `make docs` from canary/spec/annotation_keys.py. -->
 
 They stand on a Deployment, each with the prefix `{PREFIX}`; `{PREFIX}enabled: "true"` is the only one
-that is required. A value that does not parse, or a key that is not known, is reported as a Warning event on the Deployment and
-as condition `Ready=False` with reason `InvalidSpec` on the Canary, every fault at once; until it is mended the last
+that is required. A value that does not parse, or a key that is not known, is reported as a Warning event on the
+Deployment and as condition `Ready=False` with reason `InvalidSpec` on the Canary, every fault at once; until it is mended the last
 good settings stay in force.
 """
 
@@ -27,8 +27,9 @@ CUSTOM = f"""## Checks of your own
 
 The query must give one sample. These placeholders are filled in, so that no value can leave its string:
 `{{{{ namespace }}}}`, `{{{{ target }}}}`, `{{{{ primary }}}}`, `{{{{ service }}}}`, `{{{{ pods }}}}` (a regular
-expression for exactly the canary's pods), `{{{{ revision }}}}`, `{{{{ interval }}}}`. A query with none of `target`, `pods` and
-`revision` has no counterpart at the primary, so that a failure of the whole environment counts against the new version.
+expression for exactly the canary's pods), `{{{{ revision }}}}`, `{{{{ interval }}}}`. A query with none of `target`,
+`pods` and `revision` has no counterpart at the primary, so that a failure of the whole environment counts against the
+new version.
 """
 
 
