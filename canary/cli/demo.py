@@ -24,7 +24,7 @@ from canary.logs import LogFormat, set_up
 from canary.sandbox.load_counts import LoadSample
 from canary.sandbox.rig import Rig, RigSettings, rig
 from canary.sandbox.slack import PostedMessage
-from canary.sandbox.story import Outcome, Story
+from canary.sandbox.story import Story
 
 RECENT = 6
 """How many samples of the load, of a quarter of a second each, are shown as the present."""
@@ -68,17 +68,10 @@ async def _demo(wanted: RigSettings, console: Console, *, as_json: bool, picture
         show = _Show(parts, console, picture)
         async with show.running():
             outcome = await show.story.tell()
-            show.sample()
-    faults = outcome.faults()
-    _finish(show, outcome, faults, as_json=as_json)
-    return faults
-
-
-def _finish(show: _Show, outcome: Outcome, faults: list[str], *, as_json: bool) -> None:
-    document = outcome.as_json()
-    show.console.print(summary(show.view, document, faults))
+    console.print(summary(outcome))
     if as_json:
-        print(json.dumps(document))
+        print(json.dumps(outcome.as_json()))
+    return outcome.faults()
 
 
 class _Show:

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from canary.sandbox.load_counts import Answers, LoadSample
+from canary.sandbox.story import Outcome
 
 BAR = 40
 """Columns of a split bar."""
@@ -141,22 +142,24 @@ def _log(view: View) -> RenderableType:
     return Panel(Group(*lines), title="what happened", title_align="left", height=7)
 
 
-def summary(view: View, document: dict[str, Any], faults: Sequence[str]) -> RenderableType:
+def summary(outcome: Outcome) -> RenderableType:
     """Return how the demo ended."""
-    table = Table(title=f"canary on {view.mesh}", title_style="bold")
-    for column in ("rollout", "ended", "weights", "seconds", "requests", "failed", "first failure to weight 0"):
-        table.add_column(column)
-    for name, rollout in zip(("good version", "bad version"), document["rollouts"], strict=False):
-        answered = rollout["seconds_from_first_failure_to_zero_weight"]
+    table = Table(title=f"canary on {outcome.mesh}", title_style="bold", box=None, header_style="bold")
+    for column in ("version", "ended", "seconds", "requests", "failed", "weight 0 after", "split decided (measured)"):
+        table.add_column(column, justify="left" if column in ("version", "ended") else "right", no_wrap=True)
+    for rollout in outcome.rollouts:
+        answered = rollout.seconds_to_zero
+        splits = "  ".join(f"{split.weight} % ({split.percent:.1f} %)" for split in rollout.splits)
         table.add_row(
-            name,
-            rollout["outcome"].replace("_", " "),
-            ", ".join(f"{weight} %" for weight in rollout["weights"]),
-            f"{rollout['duration_s']:.0f}",
-            str(rollout["requests"]),
-            str(rollout["failed_requests"]),
+            rollout.version.tag,
+            rollout.outcome.replace("_", " "),
+            f"{rollout.duration_s:.0f}",
+            str(rollout.requests),
+            str(rollout.failed_requests),
             "-" if answered is None else f"{answered:.1f} s",
+            splits,
         )
+    faults = outcome.faults()
     verdict = [Text(f"not as it should be: {fault}", style="bold red") for fault in faults]
-    lost = Text(f"lost requests: {document['lost_requests']}")
+    lost = Text(f"lost requests: {outcome.lost_requests}")
     return Group(table, lost, *(verdict or [Text("both rollouts ended as they should", style="bold green")]))
