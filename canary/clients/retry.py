@@ -49,6 +49,16 @@ async def retrying(
     next call would begin too late. `NotSoon` and every other error are raised at once. `failed` is told of each error
     that is followed by another try. How long one `call` may take is limited by the caller.
     """
+    policy = _policy(patience, failed or _ignored)
+
+    async def once() -> T:  # tenacity awaits only what it can see to be a coroutine function, which a lambda is not
+        return await call()
+
+    return await policy(once)
+
+
+def _policy(patience: Patience, failed: Callable[[Unavailable], None]) -> tenacity.AsyncRetrying:
+    """Return tenacity's form of a patience that begins now."""
     loop = asyncio.get_running_loop()
     end = loop.time() + patience.within.total_seconds()
     backoff = wait_exponential_jitter(multiplier=patience.first, max=patience.longest, jitter=patience.first / 2)
@@ -61,23 +71,18 @@ async def retrying(
         tries = patience.tries
         return (tries is not None and state.attempt_number >= tries) or loop.time() + state.upcoming_sleep >= end
 
-    def tell(state: tenacity.RetryCallState) -> None:
-        if failed:
-            failed(_error(state))
-
-    policy = tenacity.AsyncRetrying(
+    return tenacity.AsyncRetrying(
         sleep=asyncio.sleep,
         wait=pause,
         stop=spent,
-        before_sleep=tell,
+        before_sleep=lambda state: failed(_error(state)),
         retry=tenacity.retry_if_exception(_may_help),
         reraise=True,
     )
 
-    async def once() -> T:  # tenacity awaits only what it can see to be a coroutine function, which a lambda is not
-        return await call()
 
-    return await policy(once)
+def _ignored(error: Unavailable) -> None:
+    """Nobody asked to be told."""
 
 
 def _may_help(err: BaseException) -> bool:
