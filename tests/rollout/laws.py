@@ -81,7 +81,9 @@ class Laws:
 
     def _serves_without(self, seen: Seen, decision: Decision, narrow: bool) -> None:
         cluster = self.cluster
-        assert cluster.primary_ready() > 0 or cluster.interrupted, f"the user's pods go while nothing else serves: {decision.because}"
+        assert cluster.primary_ready() > 0 or cluster.interrupted, (
+            f"the user's pods go while nothing else serves: {decision.because}"
+        )
         resting = seen.status.phase in (Phase.INITIALIZING, Phase.INITIALIZED, Phase.SUCCEEDED, Phase.FAILED)
         if resting:
             assert narrow
@@ -109,7 +111,7 @@ class Laws:
         if cluster.narrow and not cluster.interrupted:
             assert cluster.primary_ready() > 0, "the Service is narrow and the primary has no ready pod"
         if cluster.weight:
-            assert cluster.primary is not None
+            assert cluster.primary is not None or cluster.interrupted
             assert cluster.status.memory.stage is not Stage.LEAVING
 
     def rests(self, seen: Seen, decision: Decision) -> None:
