@@ -24,76 +24,81 @@ def _flag(name: str, text: str) -> Any:
     return typer.Option(f"--{name}", envvar=f"CANARY_{name.replace('-', '_').upper()}", help=text)
 
 
+def _toggle(name: str, text: str) -> Any:
+    return typer.Option(f"--{name}/--no-{name}", envvar=f"CANARY_{name.replace('-', '_').upper()}", help=text)
+
+
+Mesh = Annotated[str, _flag("mesh", "The mesh of canaries that name none.")]
+PrometheusUrl = Annotated[str, _flag("prometheus-url", "Where Prometheus answers.")]
+TokenFile = Annotated[
+    Path | None, _flag("prometheus-token-file", "A file with a bearer token; read anew when it changes.")
+]
+CaFile = Annotated[Path | None, _flag("prometheus-ca-file", "The CA of Prometheus, PEM.")]
+User = Annotated[str | None, _flag("prometheus-user", "USER:PASSWORD for basic auth.")]
+ScrapeInterval = Annotated[str, _flag("scrape-interval", "How often Prometheus scrapes.")]
+Namespaces = Annotated[list[str] | None, _flag("namespace", "Work in these only; repeatable.")]
+Channel = Annotated[str, _flag("slack-channel", "Where messages go.")]
+Mention = Annotated[str, _flag("slack-mention", "Whom a failure mentions.")]
+Elect = Annotated[bool, _toggle("leader-elect", "Take part in an election, so that several can run and one works.")]
+LeaseNamespace = Annotated[str, _flag("lease-namespace", "Where the Lease of the election is.")]
+Settle = Annotated[str, _flag("settle", "How long a change of the split takes to reach all proxies.")]
+Drain = Annotated[str, _flag("drain", "How long requests may take to leave pods at weight 0.")]
+MetricsPort = Annotated[int, _flag("metrics-port", "The port of /healthz and /readyz; 0 is any free one.")]
+Format = Annotated[LogFormat, _flag("log-format", "How log lines look.")]
+Kubeconfig = Annotated[Path | None, typer.Option("--kubeconfig", help="Of the cluster; its own one inside.")]
+Context = Annotated[str | None, typer.Option("--context", help="Of the kubeconfig.")]
+
+DURATIONS = ("scrape_interval", "settle", "drain")
+
+
 def register(app: typer.Typer) -> None:
     """Add the command to the command line."""
     app.command(name="run")(run)
 
 
 def run(  # noqa: PLR0913 - each is a flag that users know by its name
-    mesh: Annotated[str, _flag("mesh", "The mesh of canaries that name none.")] = "istio",
-    prometheus_url: Annotated[
-        str, _flag("prometheus-url", "Where Prometheus answers.")
-    ] = "http://prometheus.monitoring:9090",
-    prometheus_token_file: Annotated[
-        Path | None, _flag("prometheus-token-file", "A file with a bearer token; read anew when it changes.")
-    ] = None,
-    prometheus_ca_file: Annotated[Path | None, _flag("prometheus-ca-file", "The CA of Prometheus, PEM.")] = None,
-    prometheus_user: Annotated[str | None, _flag("prometheus-user", "USER:PASSWORD for basic auth.")] = None,
-    scrape_interval: Annotated[str, _flag("scrape-interval", "How often Prometheus scrapes.")] = "15s",
-    namespace: Annotated[
-        list[str] | None, typer.Option("--namespace", envvar="CANARY_NAMESPACE", help="Work in these only; repeatable.")
-    ] = None,
-    slack_channel: Annotated[str, _flag("slack-channel", "Where messages go.")] = "",
-    slack_mention: Annotated[str, _flag("slack-mention", "Whom a failure mentions.")] = "",
-    leader_elect: Annotated[
-        bool,
-        typer.Option(
-            "--leader-elect/--no-leader-elect",
-            envvar="CANARY_LEADER_ELECT",
-            help="Take part in an election, so that several can run and one works.",
-        ),
-    ] = True,
-    lease_namespace: Annotated[str, _flag("lease-namespace", "Where the Lease of the election is.")] = "canary-system",
-    settle: Annotated[str, _flag("settle", "How long a change of the split takes to reach all proxies.")] = "10s",
-    drain: Annotated[str, _flag("drain", "How long requests may take to leave pods at weight 0.")] = "15s",
-    metrics_port: Annotated[int, _flag("metrics-port", "The port of /healthz and /readyz; 0 is any free one.")] = 8080,
-    log_format: Annotated[LogFormat, _flag("log-format", "How log lines look.")] = LogFormat.JSON,
-    kubeconfig: Annotated[Path | None, typer.Option("--kubeconfig", help="Of the cluster; its own one inside.")] = None,
-    context: Annotated[str | None, typer.Option("--context", help="Of the kubeconfig.")] = None,
+    mesh: Mesh = "istio",
+    prometheus_url: PrometheusUrl = "http://prometheus.monitoring:9090",
+    prometheus_token_file: TokenFile = None,
+    prometheus_ca_file: CaFile = None,
+    prometheus_user: User = None,
+    scrape_interval: ScrapeInterval = "15s",
+    namespace: Namespaces = None,
+    slack_channel: Channel = "",
+    slack_mention: Mention = "",
+    leader_elect: Elect = True,
+    lease_namespace: LeaseNamespace = "canary-system",
+    settle: Settle = "10s",
+    drain: Drain = "15s",
+    metrics_port: MetricsPort = 8080,
+    log_format: Format = LogFormat.JSON,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
 ) -> None:
     """Run the controller.
 
     Slack's secrets come from the environment alone: SLACK_BOT_TOKEN or SLACK_WEBHOOK_URL; SLACK_API_URL is another
     address of its API.
     """
-    told = {
-        "mesh": mesh,
-        "prometheus_url": prometheus_url,
-        "prometheus_token_file": prometheus_token_file,
-        "prometheus_ca_file": prometheus_ca_file,
-        "prometheus_user": prometheus_user,
-        "scrape_interval": _duration("scrape-interval", scrape_interval),
-        "namespaces": tuple(namespace or ()),
-        "slack_channel": slack_channel,
-        "slack_mention": slack_mention,
-        "leader_elect": leader_elect,
-        "lease_namespace": lease_namespace,
-        "settle": _duration("settle", settle),
-        "drain": _duration("drain", drain),
-        "metrics_port": metrics_port,
-        "log_format": log_format,
-    }
+    told = locals()  # the flags by their names, and nothing else as long as this stands first
+    del told["kubeconfig"], told["context"]
     settings = settings_from(told, os.environ)
     set_up(settings.log_format)
     asyncio.run(_until_told(settings, kubeconfig, context))
 
 
 def settings_from(told: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
-    """Return the settings of flags and Slack's environment. Raises ConfigError with each fault, by its flag."""
+    """Return the settings of flags, durations as text, and of Slack's environment.
+
+    Raises ConfigError with each fault, by its flag.
+    """
+    read = {name: value for name, value in told.items() if name != "namespace"}
+    read["namespaces"] = tuple(told.get("namespace") or ())
+    read |= {name: _duration(_dashed(name), told[name]) for name in DURATIONS if name in told}
     names = ("SLACK_BOT_TOKEN", "SLACK_WEBHOOK_URL", "SLACK_API_URL")
     slack = {name.lower(): environment[name] for name in names if environment.get(name)}
     try:
-        return Settings.model_validate({**told, **slack})
+        return Settings.model_validate({**read, **slack})
     except ValidationError as error:
         faults = [f"{_flag_of(entry['loc'])}: {_words(entry['msg'])}" for entry in error.errors()]
         raise ConfigError("; ".join(faults)) from error
