@@ -1,0 +1,36 @@
+"""A controller that froze and knows old things: what it writes late is refused."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from canary.rollout.phases import Phase
+from tests.scenarios.faults import Freeze
+from tests.scenarios.stage import Stage
+
+pytestmark = pytest.mark.looptime
+
+WRITES = 26
+"""More writes without Events than a promotion has; the last ones must find no such write."""
+
+
+@pytest.mark.parametrize("number", range(1, WRITES))
+async def test_a_late_write_is_refused_as_soon_as_another_controller_leads(stage: Stage, number: int) -> None:
+    await stage.onboarded()
+    freeze = Freeze(stage, number)
+    stage.push("2.0")
+    over = asyncio.create_task(stage.until_phase(Phase.SUCCEEDED))
+    frozen = asyncio.create_task(freeze.frozen.wait())
+    await asyncio.wait({over, frozen}, return_when=asyncio.FIRST_COMPLETED)
+    if freeze.call is None:
+        frozen.cancel()
+        pytest.skip("a promotion has fewer writes")
+    stage.start()
+    await stage.rest(2)
+    await freeze.thaw()
+    assert not freeze.accepted.is_set(), freeze.call
+    await over
+    assert stage.serving == ["2.0"] * 3
+    assert stage.weights == [0, 20, 50, 0]

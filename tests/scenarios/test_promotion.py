@@ -1,0 +1,110 @@
+"""A good version, from the push to the primary."""
+
+from __future__ import annotations
+
+import pytest
+
+from canary.rollout.phases import Phase
+from tests.scenarios.stage import Stage, analysis
+
+pytestmark = pytest.mark.looptime
+
+PROMOTED = ["Initialized", "Progressing", "Promoting", "Finalizing", "Succeeded"]
+
+
+async def test_a_good_version_goes_through_all_steps_and_is_promoted(stage: Stage) -> None:
+    await stage.onboarded()
+    stage.push("2.0")
+    await stage.until_phase(Phase.SUCCEEDED)
+    assert stage.phases == PROMOTED
+    assert stage.weights == [0, 20, 50, 0]
+    assert stage.serving == ["2.0"] * 3
+    assert stage.candidate == (0, False)
+    assert stage.history == [("2.0", "promoted")]
+    assert stage.reasons == [
+        "RolloutStarted",
+        "WeightAdvanced",
+        "WeightAdvanced",
+        "PromotionStarted",
+        "Promoted",
+    ]
+    assert [note.reason for note in stage.told.notes] == stage.reasons
+
+
+async def test_each_weight_lasts_its_time(stage: Stage) -> None:
+    await stage.onboarded(analysis=analysis({"weight": 10, "duration": "90s"}, {"weight": 40}))
+    await stage.pushed("2.0", 10)
+    await stage.rest(95)
+    assert stage.weight == 10
+    await stage.until_weight(40, within=20)
+    await stage.until_phase(Phase.PROMOTING, within=40)
+
+
+async def test_a_second_version_follows_the_first(stage: Stage) -> None:
+    await stage.onboarded()
+    for tag in ("2.0", "3.0"):
+        stage.push(tag)
+        await stage.until(lambda tag=tag: stage.status.phase is Phase.SUCCEEDED and tag in stage.serving)
+    assert stage.phases == [*PROMOTED, *PROMOTED[1:]]
+    assert stage.weights == [0, 20, 50, 0, 20, 50, 0]
+    assert stage.history == [("2.0", "promoted"), ("3.0", "promoted")]
+    assert stage.serving == ["3.0"] * 3
+
+
+async def test_skip_analysis_promotes_without_a_weight(stage: Stage) -> None:
+    await stage.onboarded(skipAnalysis=True)
+    stage.push("2.0")
+    await stage.until_phase(Phase.SUCCEEDED)
+    assert stage.phases == PROMOTED
+    assert stage.weights == [0]
+    assert stage.metrics.asked == 0
+    assert stage.serving == ["2.0"] * 3
+
+
+async def test_skip_analysis_promotes_nothing_that_does_not_become_ready(stage: Stage) -> None:
+    from canary.sandbox.simulated import CRASHING
+
+    stage.runtime.by_tag["2.0"] = CRASHING
+    await stage.onboarded(skipAnalysis=True)
+    stage.push("2.0")
+    await stage.until_phase(Phase.FAILED)
+    assert stage.phases == ["Initialized", "Progressing", "RollingBack", "Failed"]
+    assert stage.serving == ["1.0"] * 3
+
+
+async def test_a_pause_step_holds_until_resume(stage: Stage) -> None:
+    await stage.onboarded(analysis=analysis({"weight": 20, "pause": True}, {"weight": 50}))
+    stage.push("2.0")
+    await stage.until_phase(Phase.PAUSED)
+    await stage.rest(3600)
+    assert (stage.status.phase, stage.weight) == (Phase.PAUSED, 20)
+    stage.command("resume")
+    await stage.until_phase(Phase.SUCCEEDED)
+    assert stage.phases == ["Initialized", "Progressing", "Paused", *PROMOTED[1:]]
+    assert stage.weights == [0, 20, 50, 0]
+
+
+async def test_what_is_promoted_is_what_was_analysed_though_another_version_came_meanwhile(stage: Stage) -> None:
+    await stage.onboarded()
+    stage.push("2.0")
+    await stage.until_phase(Phase.PROMOTING)
+    stage.push("3.0")
+    await stage.until(lambda: stage.serving == ["2.0"] * 3, within=30)
+    await stage.until(lambda: stage.serving == ["3.0"] * 3)
+    await stage.until_phase(Phase.SUCCEEDED)
+    assert stage.history == [("2.0", "promoted"), ("3.0", "promoted")]
+    assert stage.weights == [0, 20, 50, 0, 20, 50, 0]
+
+
+async def test_a_primary_that_does_not_become_ready_is_put_back(stage: Stage) -> None:
+    from canary.sandbox.simulated import NEVER_READY
+
+    await stage.onboarded(progressDeadline="60s")
+    await stage.pushed("2.0", 50)
+    stage.runtime.by_tag["2.0"] = NEVER_READY
+    await stage.until_phase(Phase.FAILED)
+    assert stage.phases == ["Initialized", "Progressing", "Promoting", "RollingBack", "Failed"]
+    await stage.until(lambda: stage.serving == ["1.0"] * 3)
+    assert stage.weights == [0, 20, 50, 0]
+    assert stage.history == [("2.0", "rolled_back")]
+    assert "pods of the primary were ready with it within 60 s" in stage.status.message
