@@ -1,0 +1,132 @@
+"""Reads Canaries and hands commands to them over single API requests. Not its job: what is printed, and watching."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from canary.clients.kube_context import default_namespace
+from canary.clients.kube_http import MERGE_PATCH, Call, KubeHttp, connect
+from canary.errors import CanaryError, NotFound, Rejected
+from canary.rollout.model import CommandName
+from canary.rollout.reasons import Reason
+from canary.spec.crd import GROUP, PLURAL, VERSION
+
+COMMAND = f"{GROUP}/command"
+FIELD_MANAGER = "canary-cli"
+"""Who `status.lastCommand.by` says it was."""
+
+_DNS_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?", re.ASCII)
+
+
+def _dns_name(text: str | None) -> str | None:
+    """Refuse what can be no name of an object, before it becomes part of a path."""
+    if text is not None and not _DNS_NAME.fullmatch(text):
+        raise typer.BadParameter(f"found {text!r}, allowed are names of lower-case letters, digits, '-' and '.'")
+    return text
+
+
+NameArgument = Annotated[str, typer.Argument(callback=_dns_name, help="The Canary.")]
+AnyNameArgument = Annotated[str | None, typer.Argument(callback=_dns_name, help="The Canary; all by default.")]
+KubeconfigOption = Annotated[
+    Path | None, typer.Option("--kubeconfig", help="The kubeconfig file; $KUBECONFIG or ~/.kube/config by default.")
+]
+ContextOption = Annotated[str | None, typer.Option("--context", help="The context of the kubeconfig.")]
+NamespaceOption = Annotated[
+    str | None,
+    typer.Option("--namespace", "-n", callback=_dns_name, help="The namespace; the context's by default."),
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Where:
+    """Which cluster and namespace a person means; None is what the kubeconfig says."""
+
+    kubeconfig: Path | None = None
+    context: str | None = None
+    namespace: str | None = None
+
+
+class Canaries:
+    """The Canaries of one namespace of one cluster. Make it with `canaries`."""
+
+    def __init__(self, http: KubeHttp, namespace: str) -> None:
+        self.namespace = namespace
+        self._http = http
+
+    async def listed(self, *, everywhere: bool = False) -> Sequence[Mapping[str, Any]]:
+        """Return the Canaries of the namespace, or of all, by namespace and name. Raises Rejected without the CRD."""
+        path = f"/apis/{GROUP}/{VERSION}/{PLURAL}" if everywhere else self._path()
+        where = "all namespaces" if everywhere else f"namespace {self.namespace}"
+        try:
+            answer = await self._http.send(Call(method="GET", path=path, what=f"the Canaries of {where}"))
+        except NotFound as error:
+            raise self._no_crd() from error
+        items: list[Mapping[str, Any]] = answer["items"]
+        return sorted(items, key=lambda one: (one["metadata"]["namespace"], one["metadata"]["name"]))
+
+    async def read(self, name: str) -> Mapping[str, Any]:
+        """Return one Canary. Raises NotFound with the names of those that are there."""
+        try:
+            found: Mapping[str, Any] = await self._http.send(
+                Call(method="GET", path=self._path(name), what=self._named(name))
+            )
+        except NotFound as error:
+            raise await self._missing(name) from error
+        return found
+
+    async def command(self, name: str, command: CommandName) -> None:
+        """Leave a command for the controller. Raises NotFound with the names of the Canaries that are there."""
+        body = {"metadata": {"annotations": {COMMAND: command.value}}}
+        call = Call(
+            method="PATCH",
+            path=self._path(name),
+            what=self._named(name),
+            query=(("fieldManager", FIELD_MANAGER),),
+            body=body,
+            content_type=MERGE_PATCH,
+        )
+        try:
+            await self._http.send(call)
+        except NotFound as error:
+            raise await self._missing(name) from error
+
+    async def refusals(self, name: str) -> Mapping[str, str]:
+        """Return the refusals of commands that are remembered: the uid of each Event, and its text."""
+        about = f"involvedObject.kind=Canary,involvedObject.name={name},reason={Reason.COMMAND_REFUSED.value}"
+        path = f"/api/v1/namespaces/{self.namespace}/events"
+        what = f"the Events of {self._named(name)}"
+        answer = await self._http.send(Call(method="GET", path=path, what=what, query=(("fieldSelector", about),)))
+        return {item["metadata"]["uid"]: str(item.get("message", "")) for item in answer["items"]}
+
+    def _path(self, name: str = "") -> str:
+        path = f"/apis/{GROUP}/{VERSION}/namespaces/{self.namespace}/{PLURAL}"
+        return f"{path}/{name}" if name else path
+
+    def _named(self, name: str) -> str:
+        return f"Canary {self.namespace}/{name}"
+
+    async def _missing(self, name: str) -> CanaryError:
+        there = [str(one["metadata"]["name"]) for one in await self.listed()]
+        known = f"there are {', '.join(there)}" if there else f"namespace {self.namespace} has none; -n names another"
+        return NotFound(f"there is no {self._named(name)}: {known}")
+
+    def _no_crd(self) -> Rejected:
+        return Rejected(f"{self._http.host} serves no Canary: apply manifests/crd.yaml (`canary crd` prints it)")
+
+
+@asynccontextmanager
+async def canaries(where: Where) -> AsyncIterator[Canaries]:
+    """Connect to a cluster until the block ends. Raises ConfigError when there is no kubeconfig that can be used."""
+    namespace = where.namespace or default_namespace(where.kubeconfig, where.context)
+    http = await connect(where.kubeconfig, where.context)
+    try:
+        yield Canaries(http, namespace)
+    finally:
+        await http.close()

@@ -1,0 +1,141 @@
+"""How Canaries look as text: a table of many, the details of one. Pure: manifests in, drawings out.
+
+What stands in a status was in part written by users and by other programs, so it is shown as plain text only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+PHASE_STYLE: Mapping[str, str] = {
+    "Progressing": "yellow",
+    "Paused": "yellow",
+    "Promoting": "cyan",
+    "Succeeded": "green",
+    "RollingBack": "red",
+    "Failed": "red",
+}
+VERDICT_STYLE: Mapping[str, str] = {"passed": "green", "failed": "red"}
+NOTHING = "-"
+
+
+def overview(canaries: Iterable[Mapping[str, Any]], *, with_namespace: bool) -> RenderableType:
+    """Return one line for each Canary."""
+    table = _table(*(["NAMESPACE"] if with_namespace else []), "NAME", "PHASE", "WEIGHT", "STEP", "REVISION", "MESSAGE")
+    for canary in canaries:
+        status = canary.get("status") or {}
+        names = [canary["metadata"]["namespace"]] if with_namespace else []
+        cells = [*names, canary["metadata"]["name"]]
+        rest = [_weight(status), _step(canary), status.get("revision"), status.get("message")]
+        table.add_row(*map(plain, cells), _phase(status), *map(plain, rest))
+    return table
+
+
+def details(canary: Mapping[str, Any]) -> RenderableType:
+    """Return all that there is to know of one Canary."""
+    status = canary.get("status") or {}
+    parts: list[RenderableType] = [_facts(canary, status)]
+    for title, drawn in (
+        ("Checks", _checks(status.get("checks") or ())),
+        ("Conditions", _conditions(status.get("conditions") or ())),
+        ("History", _history(status.get("history") or ())),
+    ):
+        parts += [Text(f"\n{title}", style="bold"), Padding(drawn, (0, 0, 0, 2), expand=False)]
+    return Group(*parts)
+
+
+def plain(value: object) -> Text:
+    """Return a value as text without styles or control characters; `-` for nothing."""
+    text = NOTHING if value is None or value == "" else str(value)
+    return Text("".join(letter if letter.isprintable() else " " for letter in text))
+
+
+def _facts(canary: Mapping[str, Any], status: Mapping[str, Any]) -> RenderableType:
+    metadata, spec = canary["metadata"], canary.get("spec") or {}
+    command = status.get("lastCommand") or {}
+    told = f"{command.get('name')} by {command.get('by')} at {command.get('at')}" if command else None
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for name, value in (
+        ("Canary", f"{metadata['namespace']}/{metadata['name']}"),
+        ("Deployment", (spec.get("targetRef") or {}).get("name")),
+        ("Phase", _phase(status)),
+        ("Weight", _weight(status)),
+        ("Step", _step(canary)),
+        ("Revision", status.get("revision")),
+        ("Stable revision", status.get("stableRevision")),
+        ("Failed checks", status.get("failedChecks")),
+        ("Started", status.get("startedAt")),
+        ("Last command", told),
+        ("Message", status.get("message")),
+    ):
+        table.add_row(Text(f"{name}:"), value if isinstance(value, Text) else plain(value))
+    return table
+
+
+def _phase(status: Mapping[str, Any]) -> Text:
+    phase = plain(status.get("phase"))
+    phase.stylize(PHASE_STYLE.get(phase.plain, ""))
+    return phase
+
+
+def _weight(status: Mapping[str, Any]) -> str | None:
+    """Return the share that was decided, and the one that the mesh has when that is another."""
+    decided, observed = status.get("weight"), status.get("observedWeight")
+    if decided is None:
+        return None
+    return f"{decided} %" if observed in (None, decided) else f"{decided} % (the mesh has {observed} %)"
+
+
+def _step(canary: Mapping[str, Any]) -> str | None:
+    """Return the present step, counted from 1, and of how many where the spec lists them."""
+    step = (canary.get("status") or {}).get("step")
+    steps = ((canary.get("spec") or {}).get("analysis") or {}).get("steps")
+    if not isinstance(step, int) or step < 0:
+        return None
+    return f"{step + 1} of {len(steps)}" if steps else f"{step + 1}"
+
+
+def _checks(checks: Sequence[Mapping[str, Any]]) -> RenderableType:
+    table = _table("NAME", "VERDICT", "VALUE", "LIMIT", "REQUESTS", "AT", "MESSAGE")
+    for check in checks:
+        verdict = plain(check.get("verdict"))
+        verdict.stylize(VERDICT_STYLE.get(verdict.plain, "yellow"))
+        rest = (_number(check.get("value")), _number(check.get("limit")), check.get("requests"), check.get("at"))
+        table.add_row(plain(check.get("name")), verdict, *map(plain, rest), plain(check.get("message")))
+    return table if checks else plain(None)
+
+
+def _conditions(conditions: Sequence[Mapping[str, Any]]) -> RenderableType:
+    table = _table("TYPE", "STATUS", "REASON", "SINCE", "MESSAGE")
+    for one in conditions:
+        keys = ("type", "status", "reason", "lastTransitionTime", "message")
+        table.add_row(*(plain(one.get(key)) for key in keys))
+    return table if conditions else plain(None)
+
+
+def _history(history: Sequence[Mapping[str, Any]]) -> RenderableType:
+    table = _table("REVISION", "OUTCOME", "HIGHEST", "STARTED", "ENDED", "IMAGE", "MESSAGE")
+    for past in history:
+        highest = past.get("highestWeight")
+        keys = ("startedAt", "endedAt", "image", "message")
+        cells = (past.get("revision"), past.get("outcome"), None if highest is None else f"{highest} %")
+        table.add_row(*map(plain, cells), *(plain(past.get(key)) for key in keys))
+    return table if history else plain(None)
+
+
+def _number(value: object) -> object:
+    return f"{value:.4g}" if isinstance(value, int | float) else value
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for column in columns:
+        # On a narrow terminal the sentence at the end is wrapped, and nothing else.
+        table.add_column(column, no_wrap=column != "MESSAGE", overflow="fold")
+    return table

@@ -1,0 +1,34 @@
+"""Runs a command line as `canary` does, in this process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import typer
+from typer.testing import CliRunner
+
+from canary.cli import commands, status
+from canary.errors import CanaryError
+
+app = typer.Typer()
+status.register(app)
+commands.register(app)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How it ended: `error` is the one sentence that `canary` prints for a CanaryError, with exit status 1."""
+
+    status: int
+    out: str
+    error: str = ""
+
+
+def run(*words: object) -> Ended:
+    """Run `canary WORDS`. An error that is no CanaryError goes through."""
+    result = CliRunner(env={"COLUMNS": "120"}).invoke(app, [str(word) for word in words])
+    if isinstance(result.exception, CanaryError):
+        return Ended(status=1, out=result.stdout, error=str(result.exception))
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return Ended(status=result.exit_code, out=result.stdout, error=result.stderr)
