@@ -46,7 +46,7 @@ from canary.rollout.commands import obey
 from canary.rollout.conditions import conditions
 from canary.rollout.leaving import leaving, taken_back, target_gone_too_long, without_target
 from canary.rollout.model import Decision, Plan, Removal, Revision, Stage, Status, Wanted, World
-from canary.rollout.onboarding import initializing, onboarded_again
+from canary.rollout.onboarding import initializing, onboarded_again, serves_itself
 from canary.rollout.phases import Phase
 from canary.rollout.replacing import can_stand_in, stand_in
 from canary.rollout.resting import resting
@@ -107,7 +107,7 @@ def _by_situation(it: Pass) -> Decision:
         it = taken_back(it)
     if can_stand_in(it):
         return stand_in(it)
-    if it.phase is not None and it.phase.at_rest and it.primary is None and not it.apex.narrow:
+    if serves_itself(it):
         it = onboarded_again(it)
     decision = _by_phase(it)
     if it.primary is not None and it.primary.deleting and decision.status.memory.stage is not Stage.REPLACING:

@@ -39,6 +39,14 @@ def initializing(it: Pass) -> Decision:
     return _beside(it.on(remember(it.status, stage=Stage.PREPARING, left_at=None)))
 
 
+def serves_itself(it: Pass) -> bool:
+    """Return whether, at rest, the primary is gone and the user's pods serve with nothing stored to make it from."""
+    if it.phase is None or not it.phase.at_rest or it.primary is not None or it.apex.narrow:
+        return False
+    unstored = it.stable_key not in it.world.stored or it.target.revision.key == it.stable_key
+    return it.world.target is not None and it.target.replicas > 0 and unstored
+
+
 def onboarded_again(it: Pass) -> Pass:
     """Return the pass of a canary whose primary is gone while the user's pods serve: it begins anew."""
     return it.on(remember(replace(it.status, phase=Phase.INITIALIZING), stage=Stage.PREPARING, left_at=None))

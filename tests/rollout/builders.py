@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from canary.rollout.decide import decide
 from canary.rollout.model import (
     Answer,
     Apex,
     Builtin,
     Check,
     Counts,
+    Decision,
     Memory,
     NoData,
     Plan,
@@ -24,6 +26,7 @@ from canary.rollout.model import (
     Status,
     Step,
     Target,
+    TargetWanted,
     TrackConfig,
     World,
 )
@@ -140,7 +143,7 @@ def _with(status: Status, changes: dict[str, Any]) -> Status:
     return replace(status, memory=replace(status.memory, **(settled | memory)), **own)
 
 
-def testing_world(weight: int = 5, pods: int = 1, revision: Revision = NEW, **changes: Any) -> World:
+def world_under_test(weight: int = 5, pods: int = 1, revision: Revision = NEW, **changes: Any) -> World:
     """A world in which NEW is held with ready pods and the mesh has accepted `weight`."""
     target = a_target(revision, replicas=pods, paused=True, pods=pods, ready=pods, generation=2)
     return a_world(
@@ -161,3 +164,38 @@ def asked(plan: Plan, status: Status, world: World, now: datetime, **sides: Answ
     for question in questions(plan, status, world, now):
         answers[question] = sides.get("canary" if question.side is Side.CANARY else "primary", good)
     return replace(world, answers=answers)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """The parts of a Decision that a table compares."""
+
+    phase: Phase | None
+    stage: Stage
+    weight: int | None
+    target: TargetWanted | None
+    reasons: tuple[str, ...]
+
+
+def decided(status: Status, world: World, plan: Plan | None = None, seconds: float = 0) -> Decision:
+    """Return the decision so many seconds after the start of the test."""
+    return decide(plan=plan or a_plan(), status=status, world=world, now=at(seconds))
+
+
+def told(decision: Decision) -> Told:
+    """Return what a decision says, without the status' details."""
+    return Told(
+        phase=decision.status.phase,
+        stage=decision.status.memory.stage,
+        weight=decision.weight,
+        target=decision.wanted.target,
+        reasons=tuple(notice.reason for notice in decision.notices),
+    )
+
+
+def answered(
+    status: Status, world: World, canary: Answer, primary: Answer, plan: Plan | None = None, seconds: float = 60
+) -> Decision:
+    """Return the decision on these answers of each side to all that is asked at that time."""
+    plan = plan or a_plan()
+    return decided(status, asked(plan, status, world, at(seconds), canary=canary, primary=primary), plan, seconds)

@@ -20,13 +20,13 @@ from canary.rollout.model import (
     Fault,
     Primary,
     Revision,
+    Stage,
     Status,
     Target,
     Trouble,
     World,
 )
 from canary.rollout.phases import Phase
-from canary.rollout.model import Stage
 from meshes.contract import Seen
 from tests.rollout.builders import LONG_AGO, T0
 

@@ -27,7 +27,7 @@ from canary.rollout.model import (
     Step,
 )
 from canary.rollout.phases import Phase
-from tests.rollout.actor import Effect, effects, observe, choose, stamp
+from tests.rollout.actor import Effect, choose, effects, observe, stamp
 from tests.rollout.builders import a_plan, steps
 from tests.rollout.cluster import Cluster
 from tests.rollout.laws import Laws

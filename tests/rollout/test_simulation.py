@@ -24,7 +24,7 @@ LOOKS_AGAIN = 15
 
 @dataclass(frozen=True, kw_only=True)
 class Ended:
-    """How one rollout ended: seconds from the first weight's taking effect to weight 0, and requests that failed in between."""
+    """How one rollout ended: seconds from the first weight's taking effect to weight 0, and the bad requests in them."""
 
     outcome: Outcome
     seconds: float
@@ -79,8 +79,8 @@ def summed_up(rate: float, canary_bad: float) -> tuple[float, float, float]:
     promoted = sum(one.outcome is Outcome.PROMOTED for one in ended) / RUNS
     seconds = statistics.median(one.seconds for one in ended)
     bad = statistics.median(one.bad for one in ended)
-    row = f"{rate:>6g} req/s {canary_bad:>7.1%} bad: promoted {promoted:>6.1%}, weight 0 after {seconds:>5g} s, {bad:>4g} bad"
-    print(row)  # noqa: T201 (the table is what `-s` is for)
+    ends = f"promoted {promoted:>6.1%}, weight 0 after {seconds:>5g} s, {bad:>4g} bad"
+    print(f"{rate:>6g} req/s {canary_bad:>7.1%} bad: {ends}")  # noqa: T201 (the table is what `-s` is for)
     return promoted, seconds, bad
 
 
