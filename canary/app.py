@@ -121,10 +121,10 @@ async def serve(settings: Settings, *, kubeconfig: Path | None, context: str | N
         prometheus = await parts.enter_async_context(Prometheus(_access(settings)))
         port = await parts.enter_async_context(probes(settings.metrics_port, state.pages()))
         log.info("probes_served", port=port)
-        await _look_at_prometheus(prometheus)
+        notifier = await _notifier(settings, parts)
         http = await connect(kubeconfig, context)
         parts.push_async_callback(http.close)
-        notifier = await _notifier(settings, parts)
+        await _look_at_prometheus(prometheus)
         cluster = await parts.enter_async_context(kube_cluster(http, kinds, settings.namespaces))
         state.filled = True
         if not settings.leader_elect:

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, SecretStr, field_validator
 
 from canary.logs import LogFormat
 from canary.rollout.model import Timing
@@ -40,7 +39,7 @@ class Settings(BaseModel):
     settle: timedelta = timedelta(seconds=10)
     drain: timedelta = timedelta(seconds=15)
     lease_namespace: str = "canary-system"
-    metrics_port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    metrics_port: int = 8080
     log_format: LogFormat = LogFormat.JSON
 
     @field_validator("scrape_interval")
@@ -55,6 +54,13 @@ class Settings(BaseModel):
     def _not_too_long(cls, value: timedelta) -> timedelta:
         if not timedelta(0) <= value <= timedelta(minutes=10):
             raise ValueError("it must lie between 0s and 10m")
+        return value
+
+    @field_validator("metrics_port")
+    @classmethod
+    def _a_port(cls, value: int) -> int:
+        if not 0 <= value <= 65535:
+            raise ValueError(f"it must be a port from 0 (any free one) to 65535, found {value}")
         return value
 
     @field_validator("prometheus_url", "slack_api_url")

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import yaml
 from kubernetes.aio import config as kube_config
 from kubernetes.aio.client import ApiClient, Configuration
 
@@ -144,7 +145,8 @@ class KubeHttp:
     def _unreachable(self, call: Call, error: Exception) -> Unavailable:
         why = str(error) or type(error).__name__
         return Unavailable(
-            f"{call.method} {call.what}: the API server at {self.host} did not answer: {why}",
+            f"{call.method} {call.what}: the API server at {self.host} did not answer: {why};"
+            " check that it runs, and the address",
             outcome_unknown=call.method != "GET",
         )
 
@@ -174,19 +176,39 @@ def _seconds(header: str | None) -> float | None:
     return float(header) if header and header.isdigit() else None
 
 
+UNREADABLE = (kube_config.ConfigException, OSError, ValueError, TypeError, AttributeError, KeyError, yaml.YAMLError)
+"""What the loader raises for files that are no kubeconfig: it looks at no shapes before it uses them."""
+
+
+def _chosen(kubeconfig: Path | None) -> str:
+    """Return the path, or paths, of the kubeconfig. Raises ConfigError when no file is there."""
+    chosen = str(kubeconfig) if kubeconfig else os.environ.get("KUBECONFIG") or "~/.kube/config"
+    if not any(Path(path).expanduser().is_file() for path in chosen.split(os.pathsep) if path):
+        raise ConfigError(f"no cluster to talk to: there is no kubeconfig at {chosen}; name one with --kubeconfig")
+    return chosen
+
+
+async def _load_kubeconfig(configuration: Configuration, kubeconfig: Path | None, context: str | None) -> None:
+    chosen = _chosen(kubeconfig)
+    try:
+        path = str(kubeconfig) if kubeconfig else None
+        await kube_config.load_kube_config(path, context, configuration, persist_config=False)
+    except UNREADABLE as error:
+        why = " ".join(str(error).split()) or type(error).__name__
+        raise ConfigError(f"{chosen} cannot be read as a kubeconfig: {why}; name another with --kubeconfig") from error
+
+
 async def connect(kubeconfig: Path | None = None, context: str | None = None) -> KubeHttp:
     """Return a client with the credentials of a kubeconfig file, else of the Pod that this runs in, else of the default
     kubeconfig. Raises ConfigError when there are none."""
     configuration = Configuration()
-    try:
-        if kubeconfig is None and context is None and "KUBERNETES_SERVICE_HOST" in os.environ:
+    if kubeconfig is None and context is None and "KUBERNETES_SERVICE_HOST" in os.environ:
+        try:
             kube_config.load_incluster_config(configuration)
-        else:
-            path = str(kubeconfig) if kubeconfig else None
-            await kube_config.load_kube_config(path, context, configuration, persist_config=False)
-    except (kube_config.ConfigException, OSError) as error:
-        where = kubeconfig or "the default kubeconfig"
-        raise ConfigError(f"no cluster to talk to: {where}: {error}; name one with --kubeconfig") from error
+        except (kube_config.ConfigException, OSError) as error:
+            raise ConfigError(f"no credentials in this Pod: {error}; mount a ServiceAccount's token") from error
+    else:
+        await _load_kubeconfig(configuration, kubeconfig, context)
     configuration.connection_pool_maxsize = 100
     configuration.retries = 0
     return KubeHttp(ApiClient(configuration), ServerClock())

@@ -133,12 +133,13 @@ class _TokenFile(AuthBase):
         self._path = path
 
     def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
+        file, remedy = f"the token file for Prometheus, {self._path},", "check --prometheus-token-file"
         try:
             token = self._path.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as err:
-            raise NotSoon(f"the token file for Prometheus, {self._path}, cannot be read: {_root(err)}") from err
+            raise NotSoon(f"{file} cannot be read: {_root(err)}; {remedy}") from err
         if not token or not token.isascii() or any(c.isspace() for c in token):
-            raise NotSoon(f"the token file for Prometheus, {self._path}, does not hold one token")
+            raise NotSoon(f"{file} does not hold one token; {remedy}")
         r.headers["Authorization"] = f"Bearer {token}"
         return r
 

@@ -69,7 +69,8 @@ class SlackSettings:
 
     def __post_init__(self) -> None:
         if bool(self.token) == bool(self.webhook_url):
-            raise ConfigError("for Slack set one of SLACK_BOT_TOKEN and SLACK_WEBHOOK_URL")
+            found = "both are set" if self.token else "neither is"
+            raise ConfigError(f"for Slack set one of SLACK_BOT_TOKEN and SLACK_WEBHOOK_URL; {found}")
         if self.webhook_url and not _is_url(self.webhook_url):
             raise ConfigError("SLACK_WEBHOOK_URL is no URL: it looks like https://hooks.slack.com/services/...")
         if not _is_url(self.api_url):

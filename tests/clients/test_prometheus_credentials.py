@@ -54,7 +54,8 @@ async def test_a_token_file_without_a_token_is_named_and_nothing_is_sent(
     async with raw_server(vector()) as server:
         with pytest.raises(Unavailable) as caught:
             await sent(PrometheusAccess(url=server.url, token_file=file))
-    assert (str(caught.value), server.asked) == (f"the token file for Prometheus, {file}, {reason}", [])
+    message = f"the token file for Prometheus, {file}, {reason}; check --prometheus-token-file"
+    assert (str(caught.value), server.asked) == (message, [])
 
 
 @pytest.mark.parametrize(
