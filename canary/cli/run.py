@@ -14,7 +14,6 @@ import typer
 from pydantic import ValidationError
 
 from canary.app import serve
-from canary.errors import ConfigError
 from canary.logs import LogFormat, set_up
 from canary.settings import Settings
 from canary.spec.units import parse_duration
@@ -90,7 +89,7 @@ def run(  # noqa: PLR0913 - each is a flag that users know by its name
 def settings_from(told: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
     """Return the settings of flags, durations as text, and of Slack's environment.
 
-    Raises ConfigError with each fault, by its flag.
+    Raises BadParameter, which is wrong usage, with each fault by its flag.
     """
     read = {name: value for name, value in told.items() if name != "namespace"}
     read["namespaces"] = tuple(told.get("namespace") or ())
@@ -101,7 +100,7 @@ def settings_from(told: Mapping[str, Any], environment: Mapping[str, str]) -> Se
         return Settings.model_validate({**read, **slack})
     except ValidationError as error:
         faults = [f"{_flag_of(entry['loc'])}: {_words(entry['msg'])}" for entry in error.errors()]
-        raise ConfigError("; ".join(faults)) from error
+        raise typer.BadParameter("; ".join(faults)) from error
 
 
 async def _until_told(settings: Settings, kubeconfig: Path | None, context: str | None) -> None:
@@ -120,7 +119,7 @@ def _duration(flag: str, text: str) -> timedelta:
     try:
         return timedelta(0) if text in ("0", "0s") else parse_duration(text)
     except ValueError as error:
-        raise ConfigError(f"--{flag}: found {text!r}, allowed is {error}") from error
+        raise typer.BadParameter(f"found {text!r}, allowed is {error}", param_hint=f"--{flag}") from error
 
 
 def _flag_of(path: tuple[int | str, ...]) -> str:
