@@ -8,7 +8,7 @@ from typing import assert_never
 
 from canary.rollout.ends import rolling_back
 from canary.rollout.evaluating import Judged, judge, judge_recovery, last_step
-from canary.rollout.model import Decision, Notice, Stage, Status
+from canary.rollout.model import Decision, Notice, Result, Stage, Status
 from canary.rollout.phases import Phase
 from canary.rollout.promoting import promote
 from canary.rollout.reasons import Reason
@@ -235,6 +235,12 @@ def _last_words(it: Pass) -> str:
     return "; ".join(check.because for check in it.status.checks)
 
 
+def _newest(it: Pass) -> str:
+    """Return the newest verdicts in words that stay the same until the next: no pass between them writes a status."""
+    words = {Result.ERROR: "held", Result.NO_DATA: "no data"}
+    return "; ".join(f"{words.get(one.verdict, one.verdict.value)}, {one.because}" for one in it.status.checks)
+
+
 def _pause(it: Pass, judged: Judged) -> Decision:
     text = f"Paused at {it.status.weight} % by its steps; `resume` lets it go on"
     status = replace(it.status, phase=Phase.PAUSED)
@@ -254,7 +260,7 @@ def _carry(it: Pass, judged: Judged, why_not: str) -> Decision:
     ready = it.memory.ready_at is not None and it.status.weight < desired_weight(it)
     if ready and not why_not and (it.status.weight > 0 or prepared(it)):
         it = it.on(with_weight(it.status, desired_weight(it)))
-    return _told(it, before, judged, _sentence(it, judged, why_not))
+    return _told(it, before, judged, _sentence(it, why_not))
 
 
 def _told(it: Pass, before: int, judged: Judged, because: str) -> Decision:
@@ -270,7 +276,7 @@ def _told(it: Pass, before: int, judged: Judged, because: str) -> Decision:
     return answer(it, it.status, because, kept_target(it), notices)
 
 
-def _sentence(it: Pass, judged: Judged, why_not: str) -> str:
+def _sentence(it: Pass, why_not: str) -> str:
     shown = it.status.revision.shown if it.status.revision else "the revision"
     where = f"{shown} at {it.status.weight} %, step {it.status.step + 1} of {len(it.plan.steps)}"
     if it.phase is Phase.PAUSED:
@@ -282,6 +288,6 @@ def _sentence(it: Pass, judged: Judged, why_not: str) -> str:
         where += f": the mesh has not accepted the weight yet{because}"
     elif it.memory.effective_at is None:
         where += f": settling for {it.plan.timing.settle.total_seconds():g} s"
-    elif judged.because or it.status.checks:
-        where += f": {judged.because or _last_words(it)}"
+    elif it.status.checks:
+        where += f": {_newest(it)}"
     return f"{where}; held: {why_not}" if why_not else where
