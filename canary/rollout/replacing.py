@@ -30,7 +30,7 @@ def stand_in(it: Pass) -> Decision:
 def replacing(it: Pass) -> Decision:
     """The candidate at the primary's size and ready, the apex wide, settled and drained; then `-primary` may go."""
     size = it.memory.size or 1
-    target = TargetWanted(replicas=size)
+    target = TargetWanted(replicas=max(size, it.target.replicas))
     timing = it.plan.timing
     if it.memory.left_at is None and it.target.revision.key != it.stable_key:
         return _at_once(it)

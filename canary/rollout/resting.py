@@ -55,7 +55,7 @@ def _back_to_zero(it: Pass) -> tuple[Pass, tuple[Notice, ...]]:
             f"Replicas of the Deployment were set {RESETS} times in ten minutes and are left at {target.replicas}: "
             "its pods get no traffic; take `replicas` out of what is applied, or set it to 0"
         )
-        status = remember(it.status, reset_generation=target.generation)
+        status = remember(it.status, reset_generation=target.generation, contested_generation=target.generation)
         return it.on(status), (Notice(reason=Reason.REPLICAS_CONTESTED, text=text, warning=True),)
     status = remember(it.status, resets=(*recent, it.now), reset_generation=target.generation)
     text = f"Replicas of the Deployment were set to {target.replicas}; they go back to 0, the primary serves"
@@ -65,7 +65,7 @@ def _back_to_zero(it: Pass) -> tuple[Pass, tuple[Notice, ...]]:
 def contested(it: Pass) -> bool:
     """Return whether replicas were set so often of late that they are left alone."""
     recent = [moment for moment in it.memory.resets if it.now - moment < RESETS_WITHIN]
-    return len(recent) >= RESETS and it.target.generation == it.memory.reset_generation
+    return len(recent) >= RESETS and it.target.generation == it.memory.contested_generation
 
 
 def target_at_rest(it: Pass) -> TargetWanted | None:

@@ -208,6 +208,8 @@ class Memory:
     resets: tuple[datetime, ...] = ()
     """When somebody set replicas at rest, newest last, of ten minutes."""
     reset_generation: int = 0
+    contested_generation: int = 0
+    """The generation whose replicas are left alone."""
 
     # Going
     target_gone_at: datetime | None = None

@@ -24,7 +24,7 @@ LOOKS_AGAIN = 15
 
 @dataclass(frozen=True, kw_only=True)
 class Ended:
-    """How one rollout ended: seconds from the first weight's taking effect to weight 0, and the bad requests in them."""
+    """How one rollout ended: seconds from the first weight's taking effect to weight 0, and bad requests in them."""
 
     outcome: Outcome
     seconds: float

@@ -108,7 +108,7 @@ def test_nothing_starts(plan: Plan, status: Status, world: World, because: str) 
 
     assert (decision.status.phase, decision.weight, decision.because) == (status.phase, 0, because)
     assert decision.wanted.store is None
-    assert decision.status.target_generation == (1 if status.revision else 0)
+    assert decision.status.target_generation == (world.target.generation if status.revision and world.target else 0)
 
 
 def test_an_invalid_spec_is_told_and_the_last_good_one_goes_on() -> None:
