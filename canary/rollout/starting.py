@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from canary.rollout.ends import closed, end_notice, reverted, rolling_back
-from canary.rollout.model import Decision, Notice, Outcome, Revision, Stage, Status, TargetWanted
+from canary.rollout.model import Decision, Notice, Outcome, Revision, Stage, Status
 from canary.rollout.phases import Phase
 from canary.rollout.reasons import Reason
 from canary.rollout.situation import Pass, remember, with_weight
@@ -206,7 +206,7 @@ def preparing(it: Pass) -> Decision:
         return clear_again(it, "pods of another template came up")
     status = scaled(it, first_weight(it))
     it = it.on(status)
-    decision = answer(it, status, "", _held(it))
+    decision = answer(it, status, "", kept_target(it))
     store = it.status.revision if it.tested_key not in it.world.stored else None
     return replace(decision, wanted=replace(decision.wanted, store=store), because=_wait_of_pods(it))
 
@@ -217,10 +217,6 @@ def prepared(it: Pass) -> bool:
     if revision is None or revision.key not in it.world.stored or it.world.canary_pin != revision.pin:
         return False
     return it.target.paused and it.passed(it.memory.ready_at, it.plan.timing.settle)
-
-
-def _held(it: Pass) -> TargetWanted:
-    return TargetWanted(replicas=it.memory.candidate, held=True)
 
 
 def _wait_of_pods(it: Pass) -> str:

@@ -99,10 +99,14 @@ def cleared_target(it: Pass) -> TargetWanted:
 
 
 def kept_target(it: Pass) -> TargetWanted | None:
-    """Return a candidate that stays as it was given, held; None when it was given nothing."""
+    """Return a candidate that stays as it was given, held; None when it was given nothing.
+
+    Pods that somebody added may carry requests: they stay until the weight is 0 and drained.
+    """
     if not it.memory.hold:
         return None
-    return TargetWanted(replicas=it.memory.candidate, held=True)
+    replicas = it.memory.candidate if it.drained else max(it.memory.candidate, it.target.replicas)
+    return TargetWanted(replicas=replicas, held=True)
 
 
 def may_clear(it: Pass) -> bool:
