@@ -1,0 +1,135 @@
+"""The manifests and the image: in step with the code, and whole after kustomize."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import typing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from canary import __version__
+from canary.cli.run import run
+from canary.spec.annotations import canary_from_annotations, is_enabled
+
+ROOT = Path(__file__).resolve().parents[1]
+MANIFESTS = ROOT / "manifests"
+KUBECTL = shutil.which("kubectl")
+needs_kubectl = pytest.mark.skipif(KUBECTL is None, reason="there is no kubectl on the PATH")
+
+JSON = dict[str, Any]
+
+
+def documents(*files: Path) -> list[JSON]:
+    return [document for file in files for document in yaml.safe_load_all(file.read_text(encoding="utf-8"))]
+
+
+def install_files(folder: str) -> list[Path]:
+    return [file for file in sorted((MANIFESTS / folder).glob("*.yaml")) if file.name != "kustomization.yaml"]
+
+
+def named(one: JSON) -> tuple[str, str, str]:
+    return one["kind"], one["metadata"].get("namespace", ""), one["metadata"]["name"]
+
+
+def controller() -> JSON:
+    [deployment] = documents(MANIFESTS / "install" / "deployment.yaml")
+    [container] = deployment["spec"]["template"]["spec"]["containers"]
+    return dict(container)
+
+
+def environment_of_run() -> set[str]:
+    """The environment variables that say the same as a flag of `canary run`."""
+    hints = typing.get_type_hints(run, include_extras=True)
+    options = [each for hint in hints.values() for each in getattr(hint, "__metadata__", ())]
+    return {str(option.envvar) for option in options if option.envvar}
+
+
+def test_the_crd_that_is_installed_is_the_one_that_is_generated() -> None:
+    copy, generated = MANIFESTS / "install" / "crd.yaml", MANIFESTS / "crd.yaml"
+    told = "run `make crd`, or copy manifests/crd.yaml to manifests/install/crd.yaml"
+    assert copy.read_text(encoding="utf-8") == generated.read_text(encoding="utf-8"), told
+
+
+def test_the_deployment_says_only_what_the_controller_knows() -> None:
+    container = controller()
+    known = environment_of_run()
+    assert container["args"] == ["run", "--leader-elect"]
+    assert [entry["name"] for entry in container["env"] if entry["name"] not in known] == []
+    assert "CANARY_NAMESPACE" in known  # of the variant for one namespace
+    assert container["ports"] == [{"name": "http", "containerPort": 8080}]
+
+
+def test_the_image_is_of_this_version_wherever_it_is_named() -> None:
+    [kustomization] = documents(MANIFESTS / "install" / "kustomization.yaml")
+    [image] = kustomization["images"]
+    assert controller()["image"] == f"{image['name']}:{image['newTag']}"
+    assert image["newTag"] == __version__
+
+
+def test_the_controller_has_no_more_of_its_node_than_it_needs() -> None:
+    [deployment] = documents(MANIFESTS / "install" / "deployment.yaml")
+    pod = deployment["spec"]["template"]["spec"]
+    security = controller()["securityContext"]
+    assert pod["securityContext"] == {
+        "runAsNonRoot": True,
+        "runAsUser": 65532,
+        "runAsGroup": 65532,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    assert security == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert "USER 65532:65532" in (ROOT / "Dockerfile").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("file", sorted((MANIFESTS / "examples").glob("*/*.yaml")), ids=lambda file: file.stem)
+def test_the_annotations_of_each_example_are_valid(file: Path) -> None:
+    deployments = [one for one in documents(file) if one["kind"] == "Deployment" and is_enabled(one)]
+    assert deployments
+    for one in deployments:
+        one["metadata"] |= {"uid": "1"}
+        wanted, faults = canary_from_annotations(one)
+        assert (wanted is not None, [fault.text for fault in faults]) == (True, [])
+
+
+def kustomized(folder: str) -> list[JSON]:
+    assert KUBECTL is not None
+    done = subprocess.run([KUBECTL, "kustomize", str(MANIFESTS / folder)], check=True, capture_output=True, text=True)
+    return list(yaml.safe_load_all(done.stdout))
+
+
+@needs_kubectl
+def test_kustomize_gives_what_the_files_say() -> None:
+    wanted = {named(one): one for one in documents(*install_files("install"))}
+    built = {named(one): one for one in kustomized("install")}
+    assert built == wanted
+
+
+@needs_kubectl
+def test_the_variant_for_one_namespace_binds_the_same_rights_there_only() -> None:
+    whole = {named(one): one for one in kustomized("install")}
+    one = {named(each): each for each in kustomized("install-namespaced")}
+    everywhere, here = ("ClusterRoleBinding", "", "canary-controller"), ("RoleBinding", "shop", "canary-controller")
+    assert whole.keys() - one.keys() == {everywhere}
+    assert one.keys() - whole.keys() == {here}
+    assert {key: one[here][key] for key in ("roleRef", "subjects")} == {
+        key: whole[everywhere][key] for key in ("roleRef", "subjects")
+    }
+    changed = [name for name in one.keys() & whole.keys() if one[name] != whole[name]]
+    assert changed == [("Deployment", "canary-system", "canary-controller")]
+    env = one[changed[0]]["spec"]["template"]["spec"]["containers"][0]["env"]
+    assert env == [{"name": "CANARY_NAMESPACE", "value": "shop"}, *controller()["env"]]
+
+
+def test_the_image_installs_from_hashed_wheels_alone() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    fetching = re.findall(r"pip (?:wheel|install) ((?:--?[a-z-]+ )*)", dockerfile)
+    assert [flags for flags in fetching if not {"--require-hashes", "--no-index"} & set(flags.split())] == []
+    assert dockerfile.rstrip().endswith('ENTRYPOINT ["canary"]')
