@@ -19,7 +19,9 @@ from canary.spec.status import NewerStatus, status_from_json, status_to_json
 TIMES = st.datetimes(timezones=st.just(UTC))
 SHORT = st.text(max_size=20)
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
-BASE: dict[Any, st.SearchStrategy[Any]] = {datetime: TIMES, str: SHORT, float: FINITE}
+WHOLE = st.integers(min_value=-(2**63), max_value=2**63 - 1)
+"""An API server keeps no larger ones."""
+BASE: dict[Any, st.SearchStrategy[Any]] = {datetime: TIMES, str: SHORT, float: FINITE, int: WHOLE}
 TOLD = st.dictionaries(SHORT, TIMES, max_size=3)
 
 
