@@ -49,6 +49,10 @@ class Shim:
             await self._tell(key, "AnnotationsIgnored", text, deployment)
             return None
         wanted, faults = canary_from_annotations(deployment)
+        if live is not None and not is_generated(live):
+            text = f"Canary {name} is there already and is about another Deployment; rename it, or delete it"
+            await self._tell(key, "NameTaken", text, deployment)
+            return None
         if faults:
             await self._tell(key, "InvalidSpec", faults_text(faults), deployment)
         else:
@@ -62,7 +66,7 @@ class Shim:
             await self._cluster.create(wanted)
             log.info("canary_generated", namespace=wanted["metadata"]["namespace"], canary=wanted["metadata"]["name"])
             return
-        if not valid or not is_generated(live) or live["metadata"].get("deletionTimestamp"):
+        if not valid or live["metadata"].get("deletionTimestamp"):
             return  # the last good spec stays in force
         spec = exact(live.get("spec") or {}, wanted["spec"])
         if spec:
