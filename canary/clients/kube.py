@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from canary.clients.discovery import Discovery, Resource
-from canary.clients.kube_cache import Cache, Reflector
+from canary.clients.kube_cache import Cache, Keep, Reflector
 from canary.clients.kube_http import MERGE_PATCH, Call, KubeHttp
 from canary.errors import NotFound, Rejected
 from canary.ports import CANARY, EVENT, LEASE, Propagation, Watched
@@ -25,12 +25,14 @@ MANAGER = ("fieldManager", FIELD_MANAGER)
 class KubeCluster:
     """The Cluster port over one API server. Make it with `kube_cluster`."""
 
-    def __init__(self, http: KubeHttp, kinds: Iterable[Kind], namespaces: Sequence[str]) -> None:
+    def __init__(
+        self, http: KubeHttp, kinds: Iterable[Kind], namespaces: Sequence[str], keep: Keep | None = None
+    ) -> None:
         self._http = http
         self._kinds = {*kinds}
         self._namespaces = tuple(namespaces) or ("",)
         self._discovery = Discovery(http)
-        self._cache = Cache()
+        self._cache = Cache(keep)
         self._reflectors: dict[tuple[Kind, str], Reflector] = {}
         self._tasks: asyncio.TaskGroup | None = None
         self._running: list[asyncio.Task[None]] = []
@@ -201,10 +203,13 @@ def _lost_key(key: str, value: Any, got: Mapping[str, Any], path: str) -> str:
 
 @asynccontextmanager
 async def kube_cluster(
-    http: KubeHttp, kinds: Iterable[Kind], namespaces: Sequence[str] = ()
+    http: KubeHttp, kinds: Iterable[Kind], namespaces: Sequence[str] = (), keep: Keep | None = None
 ) -> AsyncIterator[KubeCluster]:
-    """Open the Cluster port over an API server, caches filled; its watches end with the block."""
-    cluster = KubeCluster(http, kinds, namespaces)
+    """Open the Cluster port over an API server, caches filled; its watches end with the block.
+
+    No namespaces means all. `keep` says what the caches keep of an object, by default what the controller reads.
+    """
+    cluster = KubeCluster(http, kinds, namespaces, keep)
     async with asyncio.TaskGroup() as tasks:
         await cluster.start(tasks)
         try:

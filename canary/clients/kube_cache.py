@@ -25,13 +25,17 @@ WATCH_S = 300
 SILENCE_S = 100.0
 """A watch hears a bookmark about once a minute; a connection that is silent for longer is taken for dead."""
 
+Keep = Callable[[Kind, dict[str, Any]], Manifest]
+"""Returns what a cache keeps of an object as the API server sent it."""
+
 log = structlog.get_logger()
 
 
 class Cache:
-    """The objects of all watched kinds by reference, and who is told of changes."""
+    """The objects of all watched kinds by reference, and who is told of changes. `keep` cuts down what is kept."""
 
-    def __init__(self) -> None:
+    def __init__(self, keep: Keep | None = None) -> None:
+        self._keep = keep or trimmed
         self._objects: dict[Kind, dict[tuple[str, str], Manifest]] = {}
         self._listeners: list[Callable[[Watched], None]] = []
 
@@ -61,7 +65,7 @@ class Cache:
         before = objects.get((ref.namespace, ref.name))
         if before is not None and not _newer(manifest, before):
             return
-        kept = trimmed(kind, manifest)
+        kept = self._keep(kind, manifest)
         objects[ref.namespace, ref.name] = kept
         self._tell(Watched(change=Change.MODIFIED if before else Change.ADDED, ref=ref, manifest=kept))
 

@@ -24,7 +24,7 @@ def with_condition(conditions: Sequence[Condition], new: Condition, now: str, *,
     `updated` adds lastUpdateTime, which Deployments have. lastTransitionTime moves with the status only.
     """
     old = next((each for each in conditions if each["type"] == new["type"]), None)
-    if old is not None and (old["status"], old["reason"]) == (new["status"], new["reason"]):
+    if old is not None and (old["status"], old.get("reason", "")) == (new["status"], new["reason"]):
         return list(conditions)
     times = {"lastUpdateTime": now} if updated else {}
     same = old is not None and old["status"] == new["status"]

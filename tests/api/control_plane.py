@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
-import signal
 import socket
 import ssl
 import subprocess
@@ -14,8 +12,9 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 import yaml
 
@@ -30,12 +29,59 @@ class ControlPlane:
     url: str
     kubeconfig: Path
     folder: Path
+    etcd: str
+    apiserver: Program
+
+    def stop_apiserver(self) -> None:
+        """End the API server as SIGKILL does: every connection is cut."""
+        self.apiserver.kill()
+
+    def start_apiserver(self) -> None:
+        """Start the API server again, on the same port and etcd, and return once it is ready."""
+        self.apiserver.start()
+        _until_answers(f"{self.url}/readyz")
 
     def kubeconfig_for(self, name: str, token: str) -> Path:
         """Write and return the kubeconfig of whoever holds `token`."""
         path = self.folder / f"{name}.kubeconfig"
         path.write_text(_kubeconfig(self.url, token), encoding="utf-8")
         return path
+
+
+@dataclass(slots=True, kw_only=True)
+class Program:
+    """One program of the control plane; it may be ended and started again."""
+
+    binary: Path
+    folder: Path
+    flags: list[str]
+    _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        with (self.folder / f"{self.binary.name}.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [str(self.binary), *self.flags], stdout=log, stderr=log, cwd=self.folder, start_new_session=True
+            )
+
+    def kill(self) -> None:
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self) -> None:
+        assert self._process is not None
+        self._process.terminate()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.kill()
 
 
 def free_port() -> int:
@@ -51,22 +97,19 @@ def control_plane(assets: Path) -> Iterator[ControlPlane]:
     with tempfile.TemporaryDirectory(prefix="control-plane-") as name, contextlib.ExitStack() as started:
         folder = Path(name)
         port = free_port()
-        url = f"https://127.0.0.1:{port}"
-        plane = ControlPlane(url=url, kubeconfig=folder / "admin.kubeconfig", folder=folder)
-        plane.kubeconfig.write_text(_kubeconfig(url, ADMIN_TOKEN), encoding="utf-8")
+        url, etcd = f"https://127.0.0.1:{port}", f"http://127.0.0.1:{free_port()}"
+        kubeconfig = folder / "admin.kubeconfig"
+        kubeconfig.write_text(_kubeconfig(url, ADMIN_TOKEN), encoding="utf-8")
         (folder / "tokens.csv").write_text(f"{ADMIN_TOKEN},admin,admin,system:masters\n", encoding="utf-8")
-        subprocess.run(
-            ["openssl", "genrsa", "-out", str(folder / "sa.key"), "2048"], check=True, capture_output=True
-        )
-        etcd = f"http://127.0.0.1:{free_port()}"
-        started.enter_context(_process(assets / "etcd", folder, _etcd_flags(folder, etcd)))
+        subprocess.run(["openssl", "genrsa", "-out", str(folder / "sa.key"), "2048"], check=True, capture_output=True)
+        started.enter_context(Program(binary=assets / "etcd", folder=folder, flags=_etcd_flags(folder, etcd)))
         _until_answers(f"{etcd}/health")
-        started.enter_context(_process(assets / "kube-apiserver", folder, _apiserver_flags(folder, etcd, port)))
+        apiserver = Program(binary=assets / "kube-apiserver", folder=folder, flags=_apiserver_flags(folder, etcd, port))
+        started.enter_context(apiserver)
         _until_answers(f"{url}/readyz")
-        started.enter_context(
-            _process(assets / "kube-controller-manager", folder, _manager_flags(folder, plane.kubeconfig))
-        )
-        yield plane
+        manager = assets / "kube-controller-manager"
+        started.enter_context(Program(binary=manager, folder=folder, flags=_manager_flags(folder, kubeconfig)))
+        yield ControlPlane(url=url, kubeconfig=kubeconfig, folder=folder, etcd=etcd, apiserver=apiserver)
 
 
 def _etcd_flags(folder: Path, etcd: str) -> list[str]:
@@ -111,21 +154,6 @@ def _manager_flags(folder: Path, kubeconfig: Path) -> list[str]:
     ]
 
 
-@contextlib.contextmanager
-def _process(binary: Path, folder: Path, flags: list[str]) -> Iterator[subprocess.Popen[bytes]]:
-    with (folder / f"{binary.name}.log").open("wb") as log:
-        process = subprocess.Popen([str(binary), *flags], stdout=log, stderr=log, cwd=folder, start_new_session=True)
-    try:
-        yield process
-    finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
 def _until_answers(url: str) -> None:
     """Wait until a server answers 200. Its certificate is one that it made for itself a moment ago."""
     trusting = ssl.create_default_context()
@@ -161,8 +189,3 @@ def assets_folder() -> Path | None:
     """Return the folder that KUBEBUILDER_ASSETS names, None when it is not set."""
     named = os.environ.get("KUBEBUILDER_ASSETS", "")
     return Path(named) if named else None
-
-
-async def settled(seconds: float) -> None:
-    """Let real time pass where a real server works on its own clock."""
-    await asyncio.sleep(seconds)

@@ -1,0 +1,216 @@
+"""The harness of the scenarios on a real control plane: a namespace, pods that run, traffic, controllers, notes.
+
+Waiting is for what the API server says, with an outer limit that only a broken test meets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from canary.app import KINDS
+from canary.clients.kube import KubeCluster, kube_cluster
+from canary.clients.kube_http import connect
+from canary.ports import CANARY, DEPLOYMENT, EVENT, LEASE, NAMESPACE, SERVICE, Change, Watched
+from canary.rollout.model import Status
+from canary.rollout.phases import Phase
+from canary.sandbox.kinds import VIRTUAL_SERVICE
+from canary.sandbox.simulated import PodBehaviour, SimulatedRuntime
+from canary.spec.status import status_from_json
+from meshes.contract import Kind, Manifest, ObjectRef
+from tests.api.control_plane import ControlPlane
+from tests.api.node import Node
+from tests.api.people import People, shown
+from tests.api.process import Process
+from tests.api.prometheus import prometheus
+from tests.builders import deployment, service, settings
+from tests.scenarios.metrics import FakeMetrics
+
+PATIENCE_S = 60.0
+WATCHED = frozenset({*KINDS, VIRTUAL_SERVICE, EVENT, LEASE})
+QUICK = settings(enabled="true", interval="5s", steps="50")
+QUICK_POD = PodBehaviour(ready_after=0.2, stop_after=0.2)
+
+
+@dataclass(slots=True)
+class Harness:
+    """A namespace of a control plane. `view` is an administrator's, whole and watched."""
+
+    plane: ControlPlane
+    namespace: str
+    people: People
+    view: KubeCluster
+    runtime: SimulatedRuntime
+    metrics: FakeMetrics
+    prometheus_url: str
+    folder: Path
+    processes: list[Process] = field(default_factory=list)
+    all_phases: list[str] = field(default_factory=list)
+    all_weights: list[int] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+    _numbers: Any = field(default_factory=lambda: itertools.count(1))
+
+    # --- who acts ----------------------------------------------------------------------------------------------------
+
+    def start(self) -> Process:
+        """Start another `canary run` on this namespace."""
+        name = f"controller-{next(self._numbers)}"
+        flags = {
+            "--kubeconfig": str(self.plane.kubeconfig),
+            "--prometheus-url": self.prometheus_url,
+            "--namespace": self.namespace,
+            "--lease-namespace": self.namespace,
+            "--scrape-interval": "1s",
+            "--settle": "1s",
+            "--drain": "1s",
+            "--metrics-port": "0",
+        }
+        self.processes.append(Process(name, self.folder / f"{name}.log", [x for pair in flags.items() for x in pair]))
+        return self.processes[-1]
+
+    async def started(self) -> Process:
+        """Start a controller and wait until it leads."""
+        process = self.start()
+        await self.until(lambda: process.leads)
+        return process
+
+    async def push(self, tag: str, **annotations: str) -> Manifest:
+        """Apply the Deployment with an image of that tag, as a pipeline that leaves `replicas` alone."""
+        noted = {**QUICK, **settings(**annotations)}
+        image = f"registry.example/checkout:{tag}"
+        return await self.people.apply(
+            deployment(image=image, replicas=None, annotations=noted, namespace=self.namespace)
+        )
+
+    async def onboarded(self, **annotations: str) -> Process:
+        """Apply Deployment and Service, start a controller, and come to rest with three pods of version 1.0."""
+        await self.people.apply(service(namespace=self.namespace))
+        await self.push("1.0", **annotations)
+        await self.people.patch(self.ref(DEPLOYMENT), {"spec": {"replicas": 3}})
+        process = await self.started()
+        await self.until_phase(Phase.INITIALIZED)
+        return process
+
+    # --- what is -----------------------------------------------------------------------------------------------------
+
+    def ref(self, kind: Kind, name: str = "checkout") -> ObjectRef:
+        return ObjectRef(kind, self.namespace, name)
+
+    def live(self, kind: Kind, name: str = "checkout") -> Manifest | None:
+        return self.view.get(self.ref(kind, name))
+
+    @property
+    def status(self) -> Status:
+        live = self.live(CANARY)
+        return status_from_json(live.get("status")) if live is not None else Status()
+
+    @property
+    def weight(self) -> int | None:
+        route = self.live(VIRTUAL_SERVICE)
+        return weight_at_canary(route) if route is not None else None
+
+    @property
+    def phases(self) -> list[str]:
+        return [phase for phase, _ in groupby(self.all_phases)]
+
+    @property
+    def weights(self) -> list[int]:
+        return [weight for weight, _ in groupby(self.all_weights)]
+
+    def serving(self, name: str = "checkout-primary") -> tuple[str, int]:
+        """The tag of a Deployment's template, and how many pods of that template are ready."""
+        live = self.live(DEPLOYMENT, name)
+        if live is None:
+            return "", 0
+        status = live.get("status", {})
+        behind = status.get("observedGeneration", 0) < live["metadata"]["generation"]
+        ready = 0 if behind else min(status.get("updatedReplicas", 0), status.get("readyReplicas", 0))
+        return live["spec"]["template"]["spec"]["containers"][0]["image"].rpartition(":")[2], ready
+
+    def size(self, name: str = "checkout") -> int:
+        live = self.live(DEPLOYMENT, name)
+        return -1 if live is None else int(live["spec"]["replicas"])
+
+    def note(self, event: Watched) -> None:
+        """Take the phases, weights and reasons down, in the order in which the API server tells them."""
+        if event.change is Change.DELETED:
+            return
+        if event.ref == self.ref(CANARY) and event.manifest.get("status"):
+            self.all_phases.append(str(event.manifest["status"].get("phase")))
+        elif event.ref == self.ref(VIRTUAL_SERVICE):
+            self.all_weights.append(weight_at_canary(event.manifest))
+        elif event.ref.kind == EVENT and event.manifest["involvedObject"]["kind"] == CANARY.kind:
+            self.reasons.append(event.manifest["reason"])
+
+    # --- waiting -----------------------------------------------------------------------------------------------------
+
+    async def until(self, predicate: Callable[[], object], within_s: float = PATIENCE_S) -> None:
+        """Wait until the predicate holds; fail with the objects and the logs when it does not."""
+        try:
+            async with asyncio.timeout(within_s):
+                while not predicate():  # noqa: ASYNC110 - some of it stands in logs
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise AssertionError(f"it did not hold within {within_s:g} s\n{self.report()}") from None
+
+    async def until_phase(self, phase: Phase) -> None:
+        await self.until(lambda: self.status.phase is phase)
+
+    async def until_weight(self, weight: int) -> None:
+        """Wait until the route has a weight at the canary, and the status says so."""
+        await self.until(lambda: self.weight == weight and self.status.observed_weight == weight)
+
+    def report(self) -> str:
+        """What a person would look at."""
+        kinds = (CANARY, DEPLOYMENT, VIRTUAL_SERVICE, SERVICE)
+        objects = [shown(bare(each)) for kind in kinds for each in self.view.list(kind, self.namespace)]
+        logs = [f"--- {each.name}, exit code {each.exit_code}\n{each.said[-6000:]}" for each in self.processes]
+        return "\n".join([f"phases {self.phases}, weights {self.weights}, {self.reasons}", *objects, *logs])
+
+
+def weight_at_canary(route: Manifest, host: str = "checkout-canary") -> int:
+    """Return the weight at the canary Service, 0 when the route does not name it."""
+    entries = [entry for rule in route["spec"].get("http", ()) for entry in rule.get("route", ())]
+    return sum(int(each.get("weight", 0)) for each in entries if each["destination"]["host"].split(".")[0] == host)
+
+
+def bare(manifest: Manifest) -> Manifest:
+    """Return an object without managedFields."""
+    metadata = {key: value for key, value in manifest["metadata"].items() if key != "managedFields"}
+    return {**manifest, "metadata": metadata}
+
+
+@asynccontextmanager
+async def harness(plane: ControlPlane, folder: Path) -> AsyncIterator[Harness]:
+    """Make a namespace with a node and a Prometheus for it; end its controllers with the block.
+
+    The namespace stays behind: removing it would take longer than most tests, and the next test has its own.
+    """
+    http = await connect(plane.kubeconfig)
+    try:
+        people = People(http)
+        await people.know(*WATCHED)
+        namespace = f"t-{secrets.token_hex(4)}"
+        await people.apply({"apiVersion": "v1", "kind": NAMESPACE.kind, "metadata": {"name": namespace}})
+        runtime, metrics = SimulatedRuntime(usual=QUICK_POD), FakeMetrics(http.clock)
+        async with (
+            prometheus(metrics) as url,
+            kube_cluster(http, WATCHED, [namespace], keep=lambda _, whole: whole) as view,
+            Node(view, people, runtime, http.clock),
+        ):
+            it = Harness(plane, namespace, people, view, runtime, metrics, url, folder)
+            view.subscribe(it.note)
+            try:
+                yield it
+            finally:
+                for process in it.processes:
+                    process.close()
+    finally:
+        await http.close()

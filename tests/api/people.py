@@ -1,0 +1,99 @@
+"""What people and pipelines do to a cluster, with an administrator's rights: apply, patch, delete, look."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from canary.clients.discovery import Discovery
+from canary.clients.kube_http import MERGE_PATCH, Call, KubeHttp
+from canary.errors import NotFound
+from canary.ports import Propagation, ref_of
+from meshes.contract import Kind, Manifest, ObjectRef
+
+STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
+
+
+class People:
+    """kubectl, as far as tests need it."""
+
+    def __init__(self, http: KubeHttp) -> None:
+        self._http = http
+        self._discovery = Discovery(http)
+
+    async def know(self, *kinds: Kind) -> None:
+        """Find out where these kinds are served."""
+        await self._discovery.refresh(set(kinds))
+
+    def path(self, ref: ObjectRef, subresource: str = "") -> str:
+        return self._discovery.resource(ref.kind).path(ref.namespace, ref.name, subresource=subresource)
+
+    async def apply(self, manifest: Manifest) -> Manifest:
+        """Create the object, or merge the manifest into it as `kubectl apply` does; what it leaves out stays.
+
+        Not server-side: 1.20 refuses that for a port without a protocol.
+        """
+        ref, query = ref_of(manifest), (("fieldManager", "kubectl"),)
+        content_type = MERGE_PATCH if "." in ref.kind.group else STRATEGIC_MERGE_PATCH
+        call = Call(
+            method="PATCH",
+            path=self.path(ref),
+            what=str(ref),
+            query=query,
+            body=manifest,
+            content_type=content_type,
+        )
+        try:
+            return await self._send(call)
+        except NotFound:
+            collection = self.path(ObjectRef(ref.kind, ref.namespace, ""))
+            return await self._send(Call(method="POST", path=collection, what=str(ref), query=query, body=manifest))
+
+    async def patch(self, ref: ObjectRef, patch: Manifest, manager: str = "kubectl-edit") -> Manifest:
+        """Change the object by a merge patch, as `kubectl patch --type merge` does."""
+        query = (("fieldManager", manager),)
+        return await self._send(
+            Call(
+                method="PATCH",
+                path=self.path(ref),
+                what=str(ref),
+                query=query,
+                body=patch,
+                content_type=MERGE_PATCH,
+            )
+        )
+
+    async def delete(self, ref: ObjectRef, propagation: Propagation = Propagation.BACKGROUND) -> None:
+        """Delete the object; one that is gone already is fine."""
+        body = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation.value}
+        await self._drop(ref, body)
+
+    async def end(self, ref: ObjectRef) -> None:
+        """Take a pod away that has ended, as a kubelet does: no grace any more."""
+        await self._drop(ref, {"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": 0})
+
+    async def bind(self, ref: ObjectRef, node: str) -> None:
+        """Bind a pod to a node, as the scheduler does."""
+        body = {
+            "apiVersion": "v1",
+            "kind": "Binding",
+            "metadata": {"name": ref.name},
+            "target": {"kind": "Node", "name": node},
+        }
+        await self._send(Call(method="POST", path=self.path(ref, "binding"), what=str(ref), body=body))
+
+    async def _drop(self, ref: ObjectRef, body: dict[str, Any]) -> None:
+        try:
+            await self._send(Call(method="DELETE", path=self.path(ref), what=str(ref), body=body))
+        except NotFound:
+            return
+
+    async def _send(self, call: Call) -> Manifest:
+        manifest: Manifest = await self._http.send(call)
+        return manifest
+
+
+def shown(manifest: Manifest | None) -> str:
+    """Return an object as `kubectl get -o yaml` prints it, for failures."""
+    return str(yaml.safe_dump(manifest, sort_keys=False, width=160))

@@ -1,0 +1,73 @@
+"""`canary run` as a child process: started, watched by its log, stopped, frozen or killed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+ENDS_WITHIN_S = 60.0
+
+
+class Process:
+    """One controller. Its log, standard output and error together, is the file `log`."""
+
+    def __init__(self, name: str, log: Path, flags: Sequence[str]) -> None:
+        self.name, self.log = name, log
+        environment = {key: value for key, value in os.environ.items() if not key.startswith(("CANARY_", "SLACK_"))}
+        with log.open("wb") as out:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "canary", "run", *flags], stdout=out, stderr=out, env=environment
+            )
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+        return self._process.poll()
+
+    @property
+    def said(self) -> str:
+        return self.log.read_text(encoding="utf-8", errors="replace")
+
+    def events(self, name: str) -> Iterator[dict[str, Any]]:
+        """Yield the log entries of that name."""
+        for line in self.said.splitlines():
+            if f'"{name}"' in line and line.startswith("{") and line.endswith("}"):
+                entry = json.loads(line)
+                if entry.get("event") == name:
+                    yield entry
+
+    @property
+    def leads(self) -> bool:
+        """Whether it ever won the lease."""
+        return any(self.events("leadership_won"))
+
+    def kill(self) -> None:
+        """End it as the kernel does: nothing that it would still do happens."""
+        self._process.kill()
+        self._process.wait()
+
+    def freeze(self) -> None:
+        self._process.send_signal(signal.SIGSTOP)
+
+    def wake(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
+
+    def terminate(self) -> None:
+        self._process.send_signal(signal.SIGTERM)
+
+    async def ended(self) -> int:
+        """Wait until it has ended by itself, and return its exit code."""
+        return await asyncio.to_thread(self._process.wait, ENDS_WITHIN_S)
+
+    def close(self) -> None:
+        """End it whatever state it is in."""
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
