@@ -33,7 +33,7 @@ def resting(it: Pass) -> Decision:
 
 
 def _sized(it: Pass) -> Status:
-    """Return the status with the primary's size forgotten where an autoscaler sets it, and taken over when that goes."""
+    """Return the status with the primary's size: forgotten where an autoscaler sets it, kept when that goes."""
     autoscaler, primary, size = it.world.autoscaler, it.primary, it.memory.size
     if autoscaler is not None and autoscaler.at_primary and size is not None and primary is not None:
         return remember(it.status, size=None)

@@ -23,7 +23,7 @@ from canary.rollout.model import (
     World,
 )
 from canary.rollout.questions import questions
-from tests.rollout.cluster import Cluster, Workload, pin_of
+from tests.rollout.cluster import Cluster, Workload
 
 Effect = Callable[[], None]
 Oracle = Callable[[Question], Answer]
@@ -170,6 +170,3 @@ def one_pass(plan: Plan, cluster: Cluster, oracle: Oracle, crash_after: int | No
         except Conflict:
             break
     return decision
-
-
-__all__ = ["Oracle", "Seen", "choose", "effects", "observe", "one_pass", "pin_of", "stamp"]

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-from canary.rollout.decide import decide
 from canary.rollout.model import Decision, Stage
 from canary.rollout.phases import Phase, allowed
 from canary.rollout.weights import capacity
@@ -113,8 +112,3 @@ class Laws:
         if cluster.weight:
             assert cluster.primary is not None or cluster.interrupted
             assert cluster.status.memory.stage is not Stage.LEAVING
-
-    def rests(self, seen: Seen, decision: Decision) -> None:
-        """Invariant 8: at rest a second pass over the same world changes nothing."""
-        again = decide(plan=a_plan(), status=decision.status, world=seen.world, now=seen.now)
-        assert again.status == decision.status

@@ -91,12 +91,9 @@ def test_each_command_in_each_phase(name: CommandName, situation: str) -> None:
     warnings = [notice.text for notice in decision.notices if notice.reason == "CommandRefused"]
     expected = CARRIED_OUT.get((str(name), situation))
     assert decision.drop_command
-    assert decision.status.last_command == LastCommand(
-        name=name,
-        revision=SITUATIONS[situation][0].revision.shown if SITUATIONS[situation][0].revision else "",
-        at=at(0),
-        by="ann",
-    )
+    tested = SITUATIONS[situation][0].revision
+    shown = tested.shown if tested else ""
+    assert decision.status.last_command == LastCommand(name=name, revision=shown, at=at(0), by="ann")
     if expected is not None:
         assert (decision.status.phase, warnings) == (expected, [])
     elif name is CommandName.RELEASE:

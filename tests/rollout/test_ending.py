@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -57,7 +58,7 @@ GONE = TargetWanted(replicas=0, held=False)
 GOOD = Counts(total=1000.0, bad=0.0)
 
 
-def rolling(ready: int, revision: Revision = NEW, **changes: object) -> World:
+def rolling(ready: int, revision: Revision = NEW, **changes: Any) -> World:
     """A world in which the primary rolls to `revision` with so many of its pods ready."""
     primary = a_primary(revision, ready=ready, rolled_out=ready == 4)
     return replace(world_under_test(weight=50, pods=2), **{"primary": primary, **changes})
