@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check lint plants crd docs lock run clean
+.PHONY: help demo test check lint plants bench crd docs lock run clean
 
 PYTHON ?= python3
 MESH ?= istio
@@ -30,6 +30,9 @@ lint: $(INSTALLED) ## Check style, format and the layers of imports
 
 plants: $(INSTALLED) ## Plant each kept fault and see that the tests catch it (ARGS="name ...")
 	$(BIN)/python -m tests.plants.run $(ARGS)
+
+bench: $(INSTALLED) ## Count what the controller costs as canaries are added
+	$(BIN)/python -m tests.bench
 
 crd: $(INSTALLED) ## Write manifests/crd.yaml anew
 	mkdir -p manifests

@@ -1,4 +1,4 @@
-"""What the controller needs from the outside world, as Protocols that it owns. `clients` and `sandbox` implement them."""
+"""What the controller needs from the outside world: Protocols that it owns, implemented by `clients` and `sandbox`."""
 
 from __future__ import annotations
 
