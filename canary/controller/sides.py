@@ -84,6 +84,7 @@ def primary_now(sight: Sight, primary: Manifest) -> Primary:
     spec, seen, metadata = primary["spec"], primary.get("status") or {}, primary["metadata"]
     replicas = int(spec.get("replicas", 1))
     counted = [int(seen.get(field, 0)) for field in ("replicas", "updatedReplicas", "readyReplicas")]
+    deleting = bool(metadata.get("deletionTimestamp"))
     caught_up = seen.get("observedGeneration", 0) >= metadata["generation"]
     notes = (spec["template"].get("metadata") or {}).get("annotations") or {}
     return Primary(
@@ -92,10 +93,18 @@ def primary_now(sight: Sight, primary: Manifest) -> Primary:
         replicas=replicas,
         ready=sum(podlist.is_ready(pod) for pod in of_present),
         rolled_out=caught_up and counted == [replicas] * 3,
-        deleting=bool(metadata.get("deletionTimestamp")),
-        foreground="foregroundDeletion" in (metadata.get("finalizers") or ()),
+        deleting=deleting,
+        foreground=deleting and _pods_go(sight, primary),
         trouble=podlist.trouble(of_present, present, sight.pull_errors.seen(of_present, sight.now)),
     )
+
+
+def _pods_go(sight: Sight, primary: Manifest) -> bool:
+    """Return whether a deletion takes the pods at once, whatever our finalizer: a foreground one does, and one that
+    orphans: the user's Deployment adopts the ReplicaSet, which its selector matches, and scales it to 0 (tried).
+    """
+    owned = owned_sets(primary, sight.cluster.list(REPLICA_SET, sight.plan.namespace))
+    return "foregroundDeletion" in (primary["metadata"].get("finalizers") or ()) or not owned
 
 
 def primary_pods(sight: Sight) -> list[Manifest]:
