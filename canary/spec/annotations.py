@@ -1,162 +1,135 @@
-"""From a Deployment's annotations to its Canary, with every fault of all of them at once.
+"""From the annotations of a Deployment to the Canary that they ask for, or to all of their faults at once.
 
-One loop over one table (annotation_keys.py). The result is the spec of a Canary resource, so that what annotations say
-and what a user's own Canary says go the same way from there on.
+There is one path: annotations become the spec of a Canary, and that is checked as a user's own is. Not its job: what
+the keys mean (table.py), keeping the Canary (controller/shim.py).
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import islice
 from typing import Any
 
-from canary.rollout.model import Builtin, Timing
-from canary.spec.annotation_keys import CHECK, KEYS, PREFIX, Key
-from canary.spec.faults import SpecError, SpecFault, nearest
-from canary.spec.plan import plan_from
-from canary.spec.queries import split_limit
-from canary.spec.schema import CHECKS_MOST, CanarySpec
+from canary.spec.faults import SpecFault, bounded, nearest, said
+from canary.spec.keys import CHECK, CHECKS, PREFIX, Convert, custom_check
+from canary.spec.reading import filled_in, spec_faults
+from canary.spec.schema import CHECKS_MOST
+from canary.spec.table import KEYS
 from meshes.contract import Manifest
 
-API_VERSION = "canary.delivery/v1alpha1"
+ENABLED = f"{PREFIX}enabled"
 GENERATED = f"{PREFIX}generated"
-LONGEST_VALUE = 8000
-BY_NAME: Mapping[str, Key] = {key.name: key for key in KEYS}
-DEFAULT_SUCCESS_RATE = 99.0
-LATENCIES = (Builtin.LATENCY_P50, Builtin.LATENCY_P95, Builtin.LATENCY_P99)
+API_VERSION = "canary.delivery/v1alpha1"
+KIND = "Canary"
+LONGEST_VALUE = 5000
+NEAREST_FOR = 50
+"""For so many unknown keys the nearest known one is looked for: it takes time, and a hostile object may have many."""
 
 
 def is_enabled(deployment: Manifest) -> bool:
-    """Return whether a Deployment is opted in: `canary.delivery/enabled` is there and not "false".
+    """Return whether a Deployment is opted in: `enabled` is there and not "false".
 
-    Any other word than "true" is a fault, not a wish to leave: a typing error must not end what serves.
+    A word that is neither "true" nor "false" is a fault; it must neither begin nor end anything, and so counts as
+    opted in: a Canary that is there stays, and a new one is suspended.
     """
-    return _annotations(deployment).get(f"{PREFIX}enabled", "false") != "false"
+    found = _annotations(deployment).get(ENABLED)
+    return found is not None and not (isinstance(found, str) and found.strip() == "false")
 
 
-def canary_from_annotations(deployment: Manifest) -> tuple[Manifest | None, tuple[SpecFault, ...]]:
-    """Return the Canary that the annotations ask for, and every fault of them.
+def canary_from_annotations(deployment: Manifest) -> tuple[dict[str, Any] | None, tuple[SpecFault, ...]]:
+    """Return the Canary that the annotations ask for, and every fault in them. None when it is not opted in.
 
-    None when the Deployment is not opted in. With faults the Canary has only its target and is suspended: it is for a
-    Deployment that was never valid; else the whole spec is written out, every default included.
+    Its spec has every default filled in, as the API server would. With a fault the Canary has only its `targetRef`
+    and `suspend: true`, for a Deployment that was never valid. Never raises for what stands in annotations.
     """
     if not is_enabled(deployment):
         return None, ()
     metadata = deployment["metadata"]
-    target = {"targetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": metadata["name"]}}
-    spec, faults = _read(_annotations(deployment))
-    manifest = _canary(metadata, {**target, **spec})
-    if not faults:
-        faults = _faults_of_the_whole(manifest, _annotations(deployment))
-    if faults:
-        return _canary(metadata, {**target, "suspend": True}), tuple(faults)
-    return _canary(metadata, full_spec(manifest["spec"])), ()
-
-
-def full_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a spec with every default written out, as the API server fills it in from the CRD."""
-    full: dict[str, Any] = CanarySpec.model_validate(spec).model_dump(mode="json", by_alias=True, exclude_none=True)
-    return full
-
-
-def _canary(metadata: Mapping[str, Any], spec: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "apiVersion": API_VERSION,
-        "kind": "Canary",
-        "metadata": {
-            "name": metadata["name"],
-            "namespace": metadata["namespace"],
-            "labels": {GENERATED: "true"},
-        },
-        "spec": dict(spec),
-    }
-
-
-def _annotations(deployment: Manifest) -> Mapping[str, str]:
-    annotations: Mapping[str, str] = deployment["metadata"].get("annotations") or {}
-    return annotations
-
-
-def _read(annotations: Mapping[str, str]) -> tuple[dict[str, Any], list[SpecFault]]:
-    spec: dict[str, Any] = {}
-    faults: list[SpecFault] = []
-    values: dict[str, Any] = {}
-    custom: list[dict[str, Any]] = []
-    for full in sorted(key for key in annotations if key.startswith(PREFIX)):
-        name, text = full.removeprefix(PREFIX), annotations[full]
-        try:
-            if name.startswith(CHECK):
-                custom.append(_custom_check(name.removeprefix(CHECK), text))
-            elif name in BY_NAME:
-                values[name] = _value(BY_NAME[name], text)
-                _put(spec, BY_NAME[name].path, values[name])
-            else:
-                faults.append(_unknown(full))
-        except ValueError as error:
-            faults.append(SpecFault(key=full, found=text, allowed=str(error)))
-    if len(custom) > CHECKS_MOST - 4:
-        found = f"{len(custom)} checks"
-        faults.append(SpecFault(key=f"{PREFIX}{CHECK}NAME", found=found, allowed=f"at most {CHECKS_MOST - 4} of them"))
-    if values.get("enabled") is False:
-        faults.append(SpecFault(key=f"{PREFIX}enabled", found="false", allowed='"true"'))
-    spec.setdefault("analysis", {})["checks"] = [*_builtin_checks(values), *custom]
-    return spec, faults
-
-
-def _value(key: Key, text: str) -> Any:
-    if len(text) > LONGEST_VALUE:
-        raise ValueError(f"at most {LONGEST_VALUE} characters")
-    return key.convert(text)
-
-
-def _unknown(full: str) -> SpecFault:
-    names = [f"{PREFIX}{key.name}" for key in KEYS]
-    return SpecFault(
-        key=full[:200],
-        found="a key that is not known",
-        allowed=f"{PREFIX}{CHECK}NAME or a key of docs/annotations.md",
-        nearest=nearest(full, names),
-    )
-
-
-def _put(spec: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
-    if not path:
-        return
-    *outer, last = path
-    for part in outer:
-        spec = spec.setdefault(part, {})
-    spec[last] = value
-
-
-def _builtin_checks(values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    rate = values.get("success-rate", DEFAULT_SUCCESS_RATE)
-    if rate is not None:
-        yield {"name": "success-rate", "builtin": "success-rate", "min": rate}
-    for builtin in LATENCIES:
-        if builtin.value in values:
-            yield {"name": builtin.value, "builtin": builtin.value, "max": values[builtin.value]}
-
-
-def _custom_check(name: str, text: str) -> dict[str, Any]:
-    if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", name) or name in tuple(Builtin):
-        raise ValueError("a name after check. of lower-case letters, digits and dashes that no built-in check has")
-    limited = split_limit(text)
-    return {"name": name, "query": limited.query, limited.side.value: limited.limit}
-
-
-def _faults_of_the_whole(manifest: Manifest, annotations: Mapping[str, str]) -> list[SpecFault]:
-    """Return what is wrong between keys, said by key."""
-    try:
-        plan_from(manifest, timing=Timing(), default_mesh="istio")
-    except SpecError as error:
-        return [_by_key(fault, annotations) for fault in error.faults]
-    return []
-
-
-def _by_key(fault: SpecFault, annotations: Mapping[str, str]) -> SpecFault:
+    annotations = _annotations(deployment)
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": metadata["name"]}
+    reading = _Reading({"targetRef": target})
     for key in KEYS:
-        if key.path and fault.key.startswith("spec." + ".".join(key.path)):
-            full = f"{PREFIX}{key.name}"
-            allowed = fault.allowed.replace("stepWeight", "step-weight").replace("maxWeight", "max-weight")
-            return SpecFault(key=full, found=annotations.get(full, fault.found), allowed=allowed)
-    return fault
+        value = annotations.get(PREFIX + key.name, key.assumed)
+        if value is not None and not key.name.startswith(CHECK):
+            reading.read(PREFIX + key.name, value, key.path, key.convert)
+    for name in islice(sorted(filter(_is_check, annotations)), CHECKS_MOST + 1):
+        reading.read(name, annotations[name], CHECKS, custom_check(name.removeprefix(PREFIX + CHECK)))
+    faults = bounded([*reading.faults(), *_unknown(annotations)])
+    spec = {"targetRef": target, "suspend": True} if faults else filled_in(reading.spec)
+    named = {field: metadata[field] for field in ("name", "namespace") if field in metadata}
+    labels = {GENERATED: "true"}
+    return {"apiVersion": API_VERSION, "kind": KIND, "metadata": {**named, "labels": labels}, "spec": spec}, faults
+
+
+def _annotations(deployment: Manifest) -> Mapping[str, Any]:
+    found = (deployment.get("metadata") or {}).get("annotations")
+    return {str(key): value for key, value in found.items()} if isinstance(found, Mapping) else {}
+
+
+def _is_check(name: str) -> bool:
+    return name.startswith(PREFIX + CHECK)
+
+
+def _unknown(annotations: Mapping[str, Any]) -> Iterator[SpecFault]:
+    known = [key.name for key in KEYS]
+    ours = (name.removeprefix(PREFIX) for name in annotations if name.startswith(PREFIX) and not _is_check(name))
+    for count, name in enumerate(sorted(name for name in ours if name not in known)):
+        near = nearest(name, known) if count < NEAREST_FOR else ""
+        allowed = "a known key" if near else f"one of {', '.join(known)}"
+        found = said(annotations[PREFIX + name])
+        yield SpecFault(key=PREFIX + name, found=found, allowed=allowed, nearest=PREFIX + near if near else "")
+
+
+class _Reading:
+    """Gathers the spec, key by key, and remembers which key each part of it came from."""
+
+    def __init__(self, spec: dict[str, Any]) -> None:
+        self.spec = {**spec, "analysis": {"checks": []}}
+        self._checks: list[Any] = self.spec["analysis"]["checks"]
+        self._faults: list[SpecFault] = []
+        self._keys = {"spec.targetRef.name": "metadata.name", "spec.analysis.checks": f"{PREFIX}{CHECK}NAME"}
+
+    def read(self, key: str, value: Any, path: tuple[str, ...], convert: Convert) -> None:
+        """Put the converted value where it belongs; the value as it is when it cannot be converted."""
+        try:
+            converted = convert(_text(value))
+        except ValueError as error:
+            self._faults.append(SpecFault(key=key, found=said(value), allowed=str(error)))
+            converted = None if path == CHECKS else said(value)
+        if path == CHECKS:
+            if converted is not None:
+                self._keys[f"spec.analysis.checks[{len(self._checks)}]"] = key
+                self._checks.append(converted)
+        elif path:
+            self._keys["spec." + ".".join(path)] = key
+            inner = self.spec
+            for field in path[:-1]:
+                inner = inner.setdefault(field, {})
+            inner[path[-1]] = converted
+
+    def faults(self) -> Iterator[SpecFault]:
+        """Yield what no converter took, and then what the spec as a whole has against it, said of keys."""
+        yield from self._faults
+        told = {fault.key for fault in self._faults}
+        for fault in spec_faults({"spec": self.spec}):
+            key = self._key_of(fault.key)
+            if key not in told:
+                allowed = fault.allowed.replace("stepWeight", "step-weight").replace("maxWeight", "max-weight")
+                yield replace(fault, key=key, allowed=allowed, nearest="")
+
+    def _key_of(self, path: str) -> str:
+        while path not in self._keys:
+            shorter = path[: max(path.rfind("."), path.rfind("["))] if "." in path else ""
+            if not shorter:
+                return path
+            path = shorter
+        return self._keys[path]
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("a text, which YAML needs in quotes")
+    if len(value) > LONGEST_VALUE:
+        raise ValueError(f"a text of at most {LONGEST_VALUE} characters")
+    return value.strip()

@@ -1,188 +1,121 @@
-"""The CustomResourceDefinition of the Canary resource, made from the models in schema.py.
+"""The CustomResourceDefinition of the Canary resource, made from the models of schema.py and shown.py.
 
-Structural, as apiextensions.k8s.io/v1 demands: every field has a type, nothing is referenced or alternative, and there
-are no CEL rules, so that API servers before 1.25 take it too.
+Its schema is structural (apiextensions.k8s.io/v1, "Specifying a structural schema"), without CEL, so that Kubernetes
+1.20 takes it as 1.36 does.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
+from pydantic import BaseModel
 
-from canary.rollout.model import CommandName, Outcome, Result, Truth
-from canary.rollout.phases import Phase
 from canary.spec.schema import CanarySpec
+from canary.spec.shown import CanaryStatus
 
-GROUP, VERSION, KIND, PLURAL = "canary.delivery", "v1alpha1", "Canary", "canaries"
-PRESERVE = "x-kubernetes-preserve-unknown-fields"
-KEPT = ("type", "description", "default", "enum", "pattern", PRESERVE)
-LIMITS = ("minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems")
+GROUP, VERSION, PLURAL = "canary.delivery", "v1alpha1", "canaries"
+HEADER = "# Made by `make crd` from canary/spec; changes by hand are lost.\n"
+_DROPPED = ("title", "$defs", "additionalProperties")
+
+COLUMNS = (
+    {"name": "Phase", "type": "string", "jsonPath": ".status.phase"},
+    {"name": "Weight", "type": "integer", "jsonPath": ".status.weight", "description": "Percent at the canary."},
+    {"name": "Step", "type": "integer", "jsonPath": ".status.step", "description": "The first is 0."},
+    {"name": "Revision", "type": "string", "jsonPath": ".status.revision"},
+    {"name": "Message", "type": "string", "jsonPath": ".status.message"},
+    {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+)
+
+
+def crd_yaml() -> str:
+    """Return the CRD as YAML; the same text each time."""
+    return HEADER + yaml.safe_dump(crd(), sort_keys=False, width=120, allow_unicode=True)
 
 
 def crd() -> dict[str, Any]:
-    """Return the CustomResourceDefinition."""
+    """Return the CRD."""
+    version = {
+        "name": VERSION,
+        "served": True,
+        "storage": True,
+        "subresources": {"status": {}},
+        "additionalPrinterColumns": [dict(column) for column in COLUMNS],
+        "schema": {"openAPIV3Schema": _resource()},
+    }
+    names = {
+        "kind": "Canary",
+        "listKind": "CanaryList",
+        "plural": PLURAL,
+        "singular": "canary",
+        "shortNames": ["cny"],
+        "categories": ["delivery"],
+    }
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
         "metadata": {"name": f"{PLURAL}.{GROUP}"},
-        "spec": {
-            "group": GROUP,
-            "scope": "Namespaced",
-            "names": {
-                "kind": KIND,
-                "listKind": f"{KIND}List",
-                "plural": PLURAL,
-                "singular": "canary",
-                "categories": ["all"],
-            },
-            "versions": [
-                {
-                    "name": VERSION,
-                    "served": True,
-                    "storage": True,
-                    "subresources": {"status": {}},
-                    "additionalPrinterColumns": _columns(),
-                    "schema": {"openAPIV3Schema": _resource()},
-                }
-            ],
-        },
+        "spec": {"group": GROUP, "names": names, "scope": "Namespaced", "versions": [version]},
     }
-
-
-def crd_yaml() -> str:
-    """Return the CustomResourceDefinition as YAML, the same for the same models."""
-    text: str = yaml.safe_dump(crd(), sort_keys=False, width=120)
-    return text
-
-
-def _columns() -> list[dict[str, str]]:
-    named = (
-        ("Phase", "string", ".status.phase"),
-        ("Weight", "integer", ".status.weight"),
-        ("Step", "integer", ".status.step"),
-        ("Revision", "string", ".status.revision"),
-        ("Message", "string", ".status.message"),
-        ("Age", "date", ".metadata.creationTimestamp"),
-    )
-    return [{"name": name, "type": kind, "jsonPath": path} for name, kind, path in named]
 
 
 def _resource() -> dict[str, Any]:
     return {
         "type": "object",
-        "description": "How new versions of one Deployment are brought into service, and where that stands.",
+        "description": "How new versions of one Deployment are brought out: step by step, and back when they fail.",
         "required": ["spec"],
         "properties": {
             "apiVersion": {"type": "string"},
             "kind": {"type": "string"},
             "metadata": {"type": "object"},
-            "spec": structural(CanarySpec.model_json_schema(by_alias=True)),
-            "status": _status(),
+            "spec": structural(CanarySpec),
+            "status": structural(CanaryStatus),
         },
     }
 
 
-def structural(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return a pydantic JSON schema as a structural one: references resolved, `or null` dropped, defaults written out.
-
-    A field that may be a number or a string becomes `x-kubernetes-int-or-string`, unless it says how it is kept.
-    """
-    return _structural(schema, schema.get("$defs", {}))
-
-
-def _structural(node: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
-    node = _resolved(node, known)
-    if node.get(PRESERVE):
-        return {key: node[key] for key in ("description", PRESERVE) if key in node}
-    if "anyOf" in node:
-        choices = [one for one in node["anyOf"] if one.get("type") != "null"]
-        rest = {key: value for key, value in node.items() if key not in ("anyOf", "default") or value is not None}
-        rest.pop("anyOf", None)
-        if len(choices) > 1:
-            return {"x-kubernetes-int-or-string": True, **{key: rest[key] for key in ("description",) if key in rest}}
-        return _structural({**choices[0], **{key: value for key, value in rest.items() if value is not None}}, known)
-    made = {key: node[key] for key in (*KEPT, *LIMITS) if key in node and node[key] is not None}
-    if "default" in made:
-        made["default"] = _without_nulls(made["default"])
-    if "const" in node:
-        made = {**made, "type": "string", "enum": [node["const"]]}
-    if "properties" in node:
-        made["properties"] = {name: _structural(inner, known) for name, inner in node["properties"].items()}
-        if node.get("required"):
-            made["required"] = node["required"]
-    if "items" in node:
-        made["items"] = _structural(node["items"], known)
-    return made
+def structural(model: type[BaseModel]) -> dict[str, Any]:
+    """Return the structural schema of a model: no references, no alternatives, nothing that Kubernetes forbids."""
+    whole = model.model_json_schema(by_alias=True)
+    converted: dict[str, Any] = _structural(whole, whole.get("$defs", {}))
+    return converted
 
 
-def _without_nulls(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_nulls(inner) for key, inner in value.items() if inner is not None}
-    return [_without_nulls(inner) for inner in value] if isinstance(value, list) else value
+def _structural(schema: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+    flat = _flat(schema, known)
+    found = {key: value for key, value in flat.items() if key not in _DROPPED}
+    if "const" in found:
+        found["enum"] = [found.pop("const")]
+    if "default" in found:
+        found |= _default(found.pop("default"))
+    if "properties" in found:
+        found["properties"] = {name: _structural(inner, known) for name, inner in found["properties"].items()}
+    if "items" in found:
+        found["items"] = _structural(found["items"], known)
+    if isinstance(flat.get("additionalProperties"), Mapping):
+        found["additionalProperties"] = _structural(flat["additionalProperties"], known)
+    return found
 
 
-def _resolved(node: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
-    while "$ref" in node or "allOf" in node:
-        reference = node.get("$ref") or node["allOf"][0]["$ref"]
-        outer = {key: value for key, value in node.items() if key not in ("$ref", "allOf")}
-        node = {**known[reference.rsplit("/", 1)[1]], **outer}
-    return node
+def _default(value: Any) -> dict[str, Any]:
+    """Say a default without nulls; of a map only that it is there, its fields have defaults of their own."""
+    if isinstance(value, list):
+        return {"default": [{name: one for name, one in entry.items() if one is not None} for entry in value]}
+    if isinstance(value, Mapping):
+        return {"default": {}}
+    return {} if value is None else {"default": value}
 
 
-_TEXT = {"type": "string"}
-_WHOLE = {"type": "integer"}
-_NUMBER = {"type": "number"}
-_TIME = {"type": "string", "format": "date-time"}
-
-
-def _of(**fields: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "object", "properties": fields}
-
-
-def _list(**fields: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "array", "items": _of(**fields)}
-
-
-def _enum(words: type) -> dict[str, Any]:
-    return {"type": "string", "enum": [str(word) for word in words]}  # type: ignore[attr-defined]
-
-
-def _status() -> dict[str, Any]:
-    """Return the schema of what status.py writes."""
-    return _of(
-        phase=_enum(Phase),
-        weight={**_WHOLE, "description": "Percent at the canary, as decided."},
-        observedWeight={**_WHOLE, "description": "Percent at the canary, as read back from the mesh."},
-        step={**_WHOLE, "description": "The present step, counted from 0; -1 before the first."},
-        revision={**_TEXT, "description": "Under test or last tested."},
-        stableRevision={**_TEXT, "description": "What serves."},
-        targetGeneration=_WHOLE,
-        failedChecks=_WHOLE,
-        checks=_list(
-            name=_TEXT,
-            value=_NUMBER,
-            limit=_NUMBER,
-            requests=_WHOLE,
-            verdict=_enum(Result),
-            message=_TEXT,
-            at=_TIME,
-        ),
-        message={**_TEXT, "description": "What it waits for, or why it ended."},
-        startedAt=_TIME,
-        lastTransitionTime=_TIME,
-        observedGeneration=_WHOLE,
-        lastCommand=_of(name=_enum(CommandName), revision=_TEXT, at=_TIME, by=_TEXT),
-        history=_list(
-            revision=_TEXT,
-            image=_TEXT,
-            outcome=_enum(Outcome),
-            message=_TEXT,
-            startedAt=_TIME,
-            endedAt=_TIME,
-            highestWeight=_WHOLE,
-        ),
-        conditions=_list(type=_TEXT, status=_enum(Truth), reason=_TEXT, message=_TEXT, lastTransitionTime=_TIME),
-        version=_WHOLE,
-        memory={"type": "object", PRESERVE: True, "description": "The controller's own; not for editing."},
-    )
+def _flat(schema: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+    """Resolve a reference, and an alternative to null, which Kubernetes says by leaving the field out."""
+    flat = dict(schema)
+    while "$ref" in flat or "anyOf" in flat:
+        if "$ref" in flat:
+            flat = {**known[flat.pop("$ref").rpartition("/")[2]], **flat}
+            continue
+        others = [each for each in flat.pop("anyOf") if each.get("type") != "null"]
+        if len(others) != 1:
+            raise ValueError(f"a structural schema has no alternatives: {schema}")
+        flat = {**others[0], **flat}
+    return flat

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from canary.errors import ConfigError
 
 LONGEST_SHOWN = 80
+MOST_FAULTS = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +45,19 @@ def shown(value: str) -> str:
     """Return a value in quotes, cut to `LONGEST_SHOWN` characters, control characters escaped."""
     cut = value if len(value) <= LONGEST_SHOWN else f"{value[:LONGEST_SHOWN]}..."
     return '"' + cut.encode("unicode_escape").decode("ascii").replace('"', '\\"') + '"' if cut else "nothing"
+
+
+def said(value: Any) -> str:
+    """Return a value of any JSON type as a fault shows it."""
+    return value if isinstance(value, str) else json.dumps(value, default=str)[: 10 * LONGEST_SHOWN]
+
+
+def bounded(faults: Sequence[SpecFault]) -> tuple[SpecFault, ...]:
+    """Return the faults, of more than `MOST_FAULTS` the first and one that counts the others."""
+    if len(faults) <= MOST_FAULTS:
+        return tuple(faults)
+    more = SpecFault(key="and more", found=f"{len(faults) - MOST_FAULTS} other faults", allowed="none")
+    return (*faults[:MOST_FAULTS], more)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -1,51 +1,63 @@
-"""Prints docs/annotations.md from the table of keys: `python -m canary.spec.reference`."""
+"""Prints docs/annotations.md from the table of annotations: `python -m canary.spec.reference`."""
 
 from __future__ import annotations
 
-import itertools
 import sys
+from collections.abc import Iterator
 
-from canary.spec.annotation_keys import KEYS, PREFIX, Key
+from canary.spec.keys import PREFIX, Group, Key
+from canary.spec.table import KEYS
 
-HEAD = f"""# Annotations
+_INTRODUCTION = f"""\
+# Annotations
 
-<!-- Made by `make docs` from canary/spec/annotation_keys.py. -->
+<!-- Made by `make docs` from canary/spec/table.py; changes by hand are lost. -->
 
-They stand on a Deployment, each with the prefix `{PREFIX}`; `{PREFIX}enabled: "true"` is the only one
-that is required. A value that does not parse, or a key that is not known, is reported as a Warning event on the
-Deployment and as condition `Ready=False` with reason `InvalidSpec` on the Canary, every fault at once; until it is mended the last
-good settings stay in force.
-"""
-
-CUSTOM = f"""## Checks of your own
-
-`{PREFIX}check.NAME` holds PromQL and a limit: the last comparison at its top, `<=` or `>=`, with a number.
+Every setting of a rollout is an annotation on your Deployment, with the prefix `{PREFIX}`. Only `enabled` is required:
 
 ```yaml
-{PREFIX}check.queue: 'sum(queue_lag{{pod=~"{{{{ pods }}}}"}}) <= 100'
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: checkout
+  annotations:
+    {PREFIX}enabled: "true"
+    {PREFIX}steps: "5,10@5m,pause,50"
+    {PREFIX}latency-p99: "500ms"
 ```
 
-The query must give one sample. These placeholders are filled in, so that no value can leave its string:
-`{{{{ namespace }}}}`, `{{{{ target }}}}`, `{{{{ primary }}}}`, `{{{{ service }}}}`, `{{{{ pods }}}}` (a regular
-expression for exactly the canary's pods), `{{{{ revision }}}}`, `{{{{ interval }}}}`. A query with none of `target`,
-`pods` and `revision` has no counterpart at the primary, so that a failure of the whole environment counts against the
-new version.
+The controller makes a `Canary` of the same name from them and keeps it so; a `Canary` of your own with the same target
+goes first. Values are texts: YAML needs quotes around numbers, `true` and `false`.
+
+A key that is not known, or a value that is not allowed, is reported with every other fault at once: as a Warning event
+on the Deployment, in the condition `Ready` of the Canary (reason `InvalidSpec`) and in Slack. Until it is mended the
+last good settings stay in force and no traffic moves because of it. `canary lint` finds the same faults before that.
+
+Durations are whole numbers with `h`, `m`, `s` and `ms`, in that order: `90s`, `1m30s`, `500ms`, `2h`.
 """
 
 
 def reference() -> str:
-    """Return the page."""
-    sections = [
-        f"## {group}\n\n| key | value, for example | default | what it does |\n|---|---|---|---|\n"
-        + "\n".join(_row(key) for key in keys)
-        + "\n"
-        for group, keys in itertools.groupby(KEYS, key=lambda key: key.group)
-    ]
-    return "\n".join([HEAD, *sections, CUSTOM])
+    """Return the page as Markdown; the same text each time."""
+    return "\n".join([_INTRODUCTION, *(line for group in Group for line in _section(group))])
+
+
+def _section(group: Group) -> Iterator[str]:
+    yield f"## {group.value}\n"
+    yield "| key | meaning | allowed | default | example |"
+    yield "|---|---|---|---|---|"
+    yield from (_row(key) for key in KEYS if key.group is group)
+    yield ""
 
 
 def _row(key: Key) -> str:
-    return f"| `{key.name}` | `{key.example}` | {key.default} | {key.doc} |"
+    cells = (f"`{key.name}`", key.doc, key.allowed, _default(key), f"`{key.example}`")
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _default(key: Key) -> str:
+    """A default that could be written stands as code, one that is described stands as it is."""
+    return key.default if key.default == "-" or " " in key.default else f"`{key.default}`"
 
 
 if __name__ == "__main__":

@@ -1,0 +1,106 @@
+"""The status of the Canary resource as pydantic models, for the CRD alone: status.py writes and reads the values.
+
+Words are plain strings there, not enumerations: a controller that is newer than the CRD must be able to write.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from canary.rollout.model import CommandName, Outcome, Result, Truth
+from canary.rollout.phases import Phase
+
+
+def _one_of(words: type[StrEnum]) -> str:
+    return f"One of {', '.join(words)}."
+
+
+Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+
+
+class Part(BaseModel):
+    """A part of the status, names in camelCase."""
+
+    model_config = ConfigDict(extra="forbid", alias_generator=to_camel, populate_by_name=True, frozen=True)
+
+
+class CheckShown(Part):
+    """The newest evaluation of one check."""
+
+    name: str
+    value: float | None = Field(None, description="In the unit of the limit: percent, seconds, or the query's own.")
+    limit: float | None = None
+    requests: int | None = Field(None, description="How many requests it looked at.")
+    verdict: str | None = Field(None, description=_one_of(Result))
+    message: str | None = None
+    at: Time | None = None
+
+
+class CommandShown(Part):
+    """The newest command that was carried out or refused."""
+
+    name: str = Field(description=_one_of(CommandName))
+    revision: str | None = None
+    at: Time | None = None
+    by: str | None = Field(None, description="The field manager that set it.")
+
+
+class RolloutShown(Part):
+    """A rollout that has ended."""
+
+    revision: str
+    image: str | None = None
+    outcome: str = Field(description=_one_of(Outcome))
+    message: str | None = None
+    started_at: Time | None = None
+    ended_at: Time | None = None
+    highest_weight: int | None = None
+
+
+class ConditionShown(Part):
+    """A condition, as Kubernetes has them."""
+
+    type: str
+    status: str = Field(description=_one_of(Truth))
+    reason: str | None = None
+    message: str | None = None
+    last_transition_time: Time | None = None
+
+
+class CanaryStatus(Part):
+    """What is so, and what the controller must remember to go on after a restart. Only the controller writes it."""
+
+    phase: str | None = Field(None, description=_one_of(Phase))
+    weight: int | None = Field(None, description="Percent at the canary, as decided.")
+    observed_weight: int | None = Field(None, description="Percent at the canary, as read back from the mesh.")
+    step: int | None = Field(None, description="The present step; the first is 0, -1 stands before it.")
+    revision: str | None = Field(None, description="Under test or last tested.")
+    stable_revision: str | None = Field(None, description="What serves.")
+    target_generation: int | None = Field(
+        None, description="The highest generation of the Deployment that was seen to be revision or stableRevision."
+    )
+    failed_checks: int | None = Field(None, description="Failed evaluations in this rollout.")
+    checks: tuple[CheckShown, ...] | None = None
+    message: str | None = Field(None, description="What it waits for, or why it ended.")
+    started_at: Time | None = None
+    last_transition_time: Time | None = None
+    observed_generation: int | None = None
+    last_command: CommandShown | None = None
+    history: tuple[RolloutShown, ...] | None = Field(None, description="The last rollouts.")
+    conditions: (
+        Annotated[
+            tuple[ConditionShown, ...],
+            Field(json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}),
+        ]
+        | None
+    ) = None
+    version: int | None = Field(None, description="Of the status's form; an older controller reads no newer one.")
+    memory: dict[str, Any] | None = Field(
+        None,
+        description="What the controller remembers.",
+        json_schema_extra={"x-kubernetes-preserve-unknown-fields": True},
+    )
