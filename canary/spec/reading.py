@@ -51,7 +51,7 @@ def _read(written: Any) -> tuple[CanarySpec | None, tuple[SpecFault, ...]]:
     written = _without_nulls(written)
     together = tuple(combination_faults(written))
     try:
-        # As JSON: strict there means what the API server means by a type. `str` words what only YAML has, such as dates.
+        # As JSON: strict there means what the API server means by a type. `str` words what only YAML has, as dates.
         spec = CanarySpec.model_validate_json(json.dumps(written, default=str))
     except ValidationError as error:
         known = {fault.key for fault in together}
