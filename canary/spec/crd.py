@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from canary.spec.schema import CanarySpec
 from canary.spec.shown import CanaryStatus
 
-GROUP, VERSION, PLURAL = "canary.delivery", "v1alpha1", "canaries"
+GROUP, VERSION, KIND, PLURAL = "canary.delivery", "v1alpha1", "Canary", "canaries"
 HEADER = "# Made by `make crd` from canary/spec; changes by hand are lost.\n"
 _DROPPED = ("title", "$defs", "additionalProperties")
 
@@ -45,12 +45,12 @@ def crd() -> dict[str, Any]:
         "schema": {"openAPIV3Schema": _resource()},
     }
     names = {
-        "kind": "Canary",
-        "listKind": "CanaryList",
+        "kind": KIND,
+        "listKind": f"{KIND}List",
         "plural": PLURAL,
         "singular": "canary",
         "shortNames": ["cny"],
-        "categories": ["delivery"],
+        "categories": ["all"],
     }
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
