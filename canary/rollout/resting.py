@@ -72,7 +72,7 @@ def target_at_rest(it: Pass) -> TargetWanted | None:
     """Return the candidate at 0 where the primary serves without it; None leaves it (contested, or it must serve)."""
     if it.target.replicas == 0 and not it.memory.hold:
         return None
-    if contested(it) or not it.primary_serves or not it.apex_safe:
+    if contested(it) or not it.primary_serves or not it.apex_safe or not it.drained:
         return None
     return TargetWanted(replicas=0, held=False if it.memory.hold else None)
 
