@@ -143,23 +143,20 @@ def _log(view: View) -> RenderableType:
 
 
 def summary(outcome: Outcome) -> RenderableType:
-    """Return how the demo ended."""
-    table = Table(title=f"canary on {outcome.mesh}", title_style="bold", box=None, header_style="bold")
-    for column in ("version", "ended", "seconds", "requests", "failed", "weight 0 after", "split decided (measured)"):
-        table.add_column(column, justify="left" if column in ("version", "ended") else "right", no_wrap=True)
+    """Return how the demo ended, a few lines for each rollout."""
+    lines = [Text(f"\ncanary on {outcome.mesh}", style="bold")]
     for rollout in outcome.rollouts:
-        answered = rollout.seconds_to_zero
-        splits = "  ".join(f"{split.weight} % ({split.percent:.1f} %)" for split in rollout.splits)
-        table.add_row(
-            rollout.version.tag,
-            rollout.outcome.replace("_", " "),
-            f"{rollout.duration_s:.0f}",
-            str(rollout.requests),
-            str(rollout.failed_requests),
-            "-" if answered is None else f"{answered:.1f} s",
-            splits,
+        ended = rollout.outcome.replace("_", " ")
+        lines.append(Text(f"{rollout.version.tag}, {rollout.version.what.partition(':')[0]}: {ended}", style="bold"))
+        after = rollout.seconds_to_zero
+        quick = "" if after is None else f"; weight 0 came {after:.1f} s after the first failure"
+        lines.append(
+            Text(f"  {rollout.duration_s:.0f} s, {rollout.requests} requests, {rollout.failed_requests} failed{quick}")
         )
-    faults = outcome.faults()
-    verdict = [Text(f"not as it should be: {fault}", style="bold red") for fault in faults]
-    lost = Text(f"lost requests: {outcome.lost_requests}")
-    return Group(table, lost, *(verdict or [Text("both rollouts ended as they should", style="bold green")]))
+        splits = ", ".join(f"{split.weight} % ({split.percent:.1f} % of {split.requests})" for split in rollout.splits)
+        lines.append(Text(f"  split decided (measured): {splits}"))
+    lines.append(Text(f"lost requests: {outcome.lost_requests}"))
+    lines += [Text(f"not as it should be: {fault}", style="bold red") for fault in outcome.faults()]
+    if not outcome.faults():
+        lines.append(Text("both rollouts ended as they should", style="bold green"))
+    return Group(*lines)

@@ -227,7 +227,7 @@ def _result(check: Check, answer: Answer, verdict: Result, window: Window) -> Ch
         case Counts():
             total, bad = answer.total or 0.0, answer.bad
             value, requests = _value(check, total, bad, answer.quantile), round(total)
-            words = f"{check.name} {_shown(check, value)}: {bad:g} bad of {total:g} requests in {seconds:g} s"
+            words = f"{check.name} {_shown(check, value)}: {round(bad)} bad of {round(total)} requests in {seconds:g} s"
         case Value():
             value = answer.value
             words = f"{check.name} {_shown(check, value)}"
