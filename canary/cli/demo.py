@@ -32,6 +32,9 @@ RECENT = 6
 PLAIN_EVERY_S = 3.0
 DRAW_EVERY_S = 0.25
 
+INTERRUPTED = 130
+"""The exit status that shells give to what was interrupted."""
+
 
 def register(app: typer.Typer) -> None:
     """Add the command to the command line."""
@@ -46,12 +49,18 @@ def demo(
 ) -> None:
     """Ship a good version and a bad one on this machine, with real traffic through a real Envoy.
 
-    Exit status 0 only if the good one was promoted, the bad one rolled back, and no request was lost.
+    Exit status 0 only if the good one was promoted, the bad one rolled back, and no request was lost; 130 when
+    interrupted.
     """
     console = Console(stderr=as_json)
     with tempfile.NamedTemporaryFile("w", prefix="canary-demo-", suffix=".log", delete=False) as log:
         set_up(LogFormat.JSON, stream=log, level=logging.INFO)  # type: ignore[arg-type]
-        faults = asyncio.run(_demo(RigSettings(mesh=mesh, rate=rate), console, as_json=as_json, picture=picture))
+        try:
+            faults = asyncio.run(_demo(RigSettings(mesh=mesh, rate=rate), console, as_json=as_json, picture=picture))
+        except (KeyboardInterrupt, asyncio.CancelledError):  # the second is SIGTERM
+            Path(log.name).unlink()
+            print("canary: the demo was interrupted; all that it ran has ended", file=sys.stderr)
+            raise typer.Exit(INTERRUPTED) from None
     if faults:
         print(f"canary: the demo did not end as it should; the controller's log is {log.name}", file=sys.stderr)
         raise typer.Exit(1)
