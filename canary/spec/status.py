@@ -72,7 +72,7 @@ def status_from_json(stored: Mapping[str, Any] | None) -> Status:
         raise NewerStatus(f"the status has version {version}, written by a newer controller than this one ({VERSION})")
     try:
         whole = {
-            **stored["memory"],
+            **_remembered(stored),
             "message": stored.get("message", ""),
             "history": [_snake(past) for past in stored.get("history", ())],
             "conditions": [
@@ -84,6 +84,12 @@ def status_from_json(stored: Mapping[str, Any] | None) -> Status:
     except (ValidationError, KeyError, TypeError, AttributeError) as error:
         words = " ".join(str(error).split())[:200]
         raise ConfigError(f"the status cannot be read: {words}; it is the controller's own") from error
+
+
+def _remembered(stored: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the part that is the rules' own; an empty one is not stored, which is right only before the first phase."""
+    memory: Mapping[str, Any] = stored["memory"] if "phase" in stored else stored.get("memory", {})
+    return memory
 
 
 def _snake(shown: Mapping[str, Any]) -> dict[str, Any]:
