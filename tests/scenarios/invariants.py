@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
-from canary.controller.names import EPOCH, HASH_LABEL, PRIMARY_FINALIZER, RESTORE_FINALIZER, labels_of
+from canary.controller.names import EPOCH, HASH_LABEL, PRIMARY_FINALIZER, RESTORE_FINALIZER, is_ours, labels_of
 from canary.ports import CANARY, DEPLOYMENT, ENDPOINT_SLICE, POD, SERVICE, Change, Watched
 from canary.rollout.model import Status
 from canary.rollout.phases import Phase
@@ -35,6 +35,7 @@ class Invariants:
         self._silent = False
         self._served = False
         self._weight = 0
+        self._split_in = ""
         self._zero_since: datetime | None = None
         self._before: dict[str, Manifest] = {}
         cluster.store.listen(self._changed)
@@ -60,6 +61,8 @@ class Invariants:
         check = checks.get(event.ref.kind)
         if check is not None and event.change is not Change.DELETED:
             check(event.manifest)
+        elif event.ref.kind == VIRTUAL_SERVICE:
+            self._no_weight(event.manifest)
         if event.ref.kind in (VIRTUAL_SERVICE, DEPLOYMENT, SERVICE):
             self._before[str(event.ref)] = event.manifest
             if event.change is Change.DELETED:
@@ -72,9 +75,14 @@ class Invariants:
     def _now(self, kind: Any, name: str) -> Manifest | None:
         return self._cluster.store.get(ref(kind, name, self._namespace))
 
+    def _canary(self) -> Manifest | None:
+        """The oldest Canary of the Deployment."""
+        found = self._cluster.store.list(CANARY, self._namespace)
+        return next((one for one in found if one["spec"]["targetRef"]["name"] == self._name), None)
+
     @property
     def _status(self) -> Status:
-        live = self._now(CANARY, self._name)
+        live = self._canary()
         return status_from_json(live.get("status")) if live is not None else Status()
 
     # --- the route ---------------------------------------------------------------------------------------------------
@@ -82,7 +90,9 @@ class Invariants:
     def _route(self, live: Manifest) -> None:
         weight = weight_of(live, f"{self._name}-canary")
         if weight is None:
+            self._no_weight(live)
             return
+        self._split_in = live["metadata"]["name"]
         before, self._weight = self._weight, weight
         if weight == before:
             return
@@ -99,6 +109,11 @@ class Invariants:
             self._breach(f"weight {weight} for a revision that failed")
         self._carried(weight)
         self._stamped(live, status)
+
+    def _no_weight(self, live: Manifest) -> None:
+        """A route that had the split has none any more, or is gone."""
+        if live["metadata"]["name"] == self._split_in and self._weight > 0:
+            self._weight, self._zero_since = 0, self._cluster.clock.now()
 
     def _carried(self, weight: int) -> None:
         pin = self._pin()
@@ -130,7 +145,7 @@ class Invariants:
         before = self._before.get(str(ref(DEPLOYMENT, self._name, self._namespace)))
         if before is None:
             return
-        if self._weight > 0 and not live["spec"].get("paused"):
+        if self._weight > 0 and before["spec"].get("paused") and not live["spec"].get("paused"):
             self._breach(f"the Deployment is not held at weight {self._weight}")
         if live["spec"]["replicas"] > 0 or before["spec"]["replicas"] == 0:
             return
@@ -143,10 +158,12 @@ class Invariants:
             self._breach("the Deployment goes to 0 before weight 0 and drain")
 
     def _primary(self, live: Manifest) -> None:
-        canary = self._now(CANARY, self._name)
-        if canary is None or RESTORE_FINALIZER not in (canary["metadata"].get("finalizers") or ()):
-            if not live["metadata"].get("deletionTimestamp") and PRIMARY_FINALIZER in live["metadata"]["finalizers"]:
-                self._breach("there is a primary that the deletion of its Canary would leave behind")
+        if not is_ours(live, self._name):
+            return
+        canary, finalizers = self._canary(), live["metadata"].get("finalizers") or ()
+        held = canary is not None and RESTORE_FINALIZER in (canary["metadata"].get("finalizers") or ())
+        if PRIMARY_FINALIZER in finalizers and not live["metadata"].get("deletionTimestamp") and not held:
+            self._breach("there is a primary that the deletion of its Canary would leave behind")
         if live["spec"]["strategy"].get("rollingUpdate", {}).get("maxUnavailable") != 0:
             self._breach("the primary rolls below its number")
         before = self._before.get(str(ref(DEPLOYMENT, f"{self._name}-primary", self._namespace)))

@@ -83,6 +83,7 @@ class Stage:
         self.metrics = FakeMetrics(cluster.clock)
         self.told = Told()
         self.watch = Invariants(cluster)
+        self.settings = SETTINGS
         self.controllers: list[Controller] = []
         self.all_phases: list[str] = []
         self.all_weights: list[int] = []
@@ -111,7 +112,7 @@ class Stage:
             prepare(client)
         outside = Outside(cluster=client, metrics=self.metrics, notifier=self.told, clock=self.cluster.clock)
         epoch = f"e{next(self._epochs)}"
-        task = asyncio.create_task(control(outside, SETTINGS, epoch=epoch), name=f"controller {epoch}")
+        task = asyncio.create_task(control(outside, self.settings, epoch=epoch), name=f"controller {epoch}")
         self.controllers.append(Controller(client, task))
         return self.controllers[-1]
 

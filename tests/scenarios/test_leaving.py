@@ -1,0 +1,185 @@
+"""Every way out: the Deployment serves again before anything that served goes, and nothing of ours stays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from canary.ports import CANARY, CONTROLLER_REVISION, DEPLOYMENT, HPA, NAMESPACE, SERVICE, Propagation
+from canary.rollout.phases import Phase
+from canary.sandbox.kinds import VIRTUAL_SERVICE
+from meshes.contract import ObjectRef
+from tests.builders import autoscaler, deployment, ref
+from tests.embedded import ready_images
+from tests.scenarios.stage import DEPLOYED, Stage, image
+
+pytestmark = pytest.mark.looptime
+
+CASCADES = pytest.mark.parametrize("cascade", list(Propagation))
+
+
+def left_over(stage: Stage) -> list[str]:
+    """What there is of ours, by label or name."""
+    kinds = (CANARY, CONTROLLER_REVISION, DEPLOYMENT, SERVICE, VIRTUAL_SERVICE)
+    ours = [one for kind in kinds for one in stage.cluster.store.list(kind, "shop") if _is_ours(one)]
+    return [f"{one['kind']} {one['metadata']['name']}" for one in ours]
+
+
+def _is_ours(one: Any) -> bool:
+    labels, finalizers = one["metadata"].get("labels") or {}, one["metadata"].get("finalizers") or []
+    marks = [*labels, *finalizers, *((one["spec"].get("selector") or {}) if one["kind"] == "Service" else ())]
+    return one["kind"] == "Canary" or any(mark.startswith("canary.delivery/") for mark in marks)
+
+
+async def gone(stage: Stage, within: float = 120) -> None:
+    await stage.until(lambda: left_over(stage) == [], within)
+
+
+def assert_serves_alone(stage: Stage, tag: str = "1.0", replicas: int = 3) -> None:
+    assert ready_images(stage.cluster) == [image(tag)] * replicas
+    assert stage.candidate == (replicas, False)
+    assert stage.cluster.now(ref(SERVICE))["spec"]["selector"] == {"app": "checkout"}
+
+
+@CASCADES
+async def test_a_deleted_canary_gives_everything_back(stage: Stage, cascade: Propagation) -> None:
+    await stage.onboarded()
+    stage.cluster.remove(ref(CANARY), cascade)
+    await gone(stage)
+    assert_serves_alone(stage)
+
+
+async def test_an_autoscaler_is_given_back_too(stage: Stage) -> None:
+    await stage.onboarded(autoscaler(least=2))
+    stage.cluster.remove(ref(CANARY))
+    await gone(stage)
+    spec = stage.cluster.now(ref(HPA))["spec"]
+    assert (spec["scaleTargetRef"]["name"], spec["minReplicas"]) == ("checkout", 2)
+
+
+async def test_leaving_in_mid_rollout_ends_that_first_and_waits_for_a_proved_version(stage: Stage) -> None:
+    await stage.onboarded()
+    await stage.pushed("2.0", 50)
+    stage.cluster.remove(ref(CANARY))
+    await stage.until_weight(0, within=1)
+    await stage.rest(300)
+    assert stage.serving == ["1.0"] * 3
+    assert "is unproved" in stage.status.message
+    stage.push("1.0")
+    await gone(stage)
+    assert_serves_alone(stage)
+
+
+async def test_release_lets_an_unproved_version_into_service(stage: Stage) -> None:
+    await stage.onboarded()
+    await stage.pushed("2.0", 50)
+    stage.cluster.remove(ref(CANARY))
+    await stage.rest(60)
+    stage.command("release")
+    await gone(stage)
+    assert_serves_alone(stage, "2.0")
+
+
+async def test_leaving_while_onboarding_touches_nobody(stage: Stage) -> None:
+    from canary.sandbox.simulated import NEVER_READY
+    from tests.builders import canary
+
+    stage.runtime.choose = lambda pod: NEVER_READY if "canary.delivery/role" in pod["metadata"]["labels"] else None
+    await stage.there()
+    stage.cluster.apply(canary())
+    stage.start()
+    await stage.rest(20)
+    stage.cluster.remove(ref(CANARY))
+    await gone(stage)
+    assert_serves_alone(stage)
+
+
+@CASCADES
+async def test_a_deleted_deployment_is_kept_serving_for_ten_minutes_and_then_all_goes(
+    stage: Stage, cascade: Propagation
+) -> None:
+    await stage.onboarded()
+    stage.cluster.remove(ref(DEPLOYMENT), cascade)
+    await stage.rest(590)
+    assert stage.serving == ["1.0"] * 3
+    await stage.until(lambda: left_over(stage) == ["Canary checkout"], within=60)
+    assert stage.cluster.now(ref(SERVICE))["spec"]["selector"] == {"app": "checkout"}
+
+
+async def test_a_recreated_deployment_takes_its_primary_over(stage: Stage) -> None:
+    await stage.onboarded()
+    stage.cluster.remove(ref(DEPLOYMENT))
+    await stage.rest(120)
+    stage.cluster.apply(deployment(image=image("2.0")))
+    await stage.until(lambda: stage.serving == ["2.0"] * 3)
+    await stage.until_phase(Phase.SUCCEEDED)
+    assert stage.weights == [0, 20, 50, 0]
+    assert stage.history == [("2.0", "promoted")]
+
+
+async def test_a_deployment_that_is_recreated_after_that_is_onboarded_anew(stage: Stage) -> None:
+    await stage.onboarded()
+    stage.cluster.remove(ref(DEPLOYMENT))
+    with stage.watch.blind():
+        await stage.rest(700)
+    stage.cluster.apply(DEPLOYED)
+    stage.cluster.edit(ref(DEPLOYMENT), {"spec": {"replicas": 3}})
+    await stage.until(lambda: stage.status.phase is Phase.INITIALIZED and stage.serving == ["1.0"] * 3)
+
+
+async def test_a_deployment_that_goes_in_mid_rollout_costs_no_request(stage: Stage) -> None:
+    await stage.onboarded()
+    await stage.pushed("2.0", 50)
+    stage.cluster.remove(ref(DEPLOYMENT))
+    await stage.until(lambda: stage.weight == 0, within=1)
+    await stage.rest(60)
+    assert stage.serving == ["1.0"] * 3
+
+
+async def test_a_namespace_that_goes_is_not_held_up(stage: Stage) -> None:
+    await stage.onboarded()
+    with stage.watch.blind():
+        stage.cluster.remove(ObjectRef(NAMESPACE, "", "shop"))
+        await stage.until(lambda: stage.cluster.store.get(ObjectRef(NAMESPACE, "", "shop")) is None, within=60)
+    assert stage.cluster.store.list(DEPLOYMENT, "shop") == []
+
+
+@pytest.mark.parametrize("cascade", [Propagation.BACKGROUND, Propagation.ORPHAN])
+async def test_a_primary_that_somebody_deletes_is_made_again_without_an_outage(
+    stage: Stage, cascade: Propagation
+) -> None:
+    await stage.onboarded()
+    before = stage.primary["metadata"]["uid"]
+    stage.cluster.remove(ref(DEPLOYMENT, "checkout-primary"), cascade)
+    await stage.until(lambda: _uid(stage) not in ("", before))
+    await stage.until_phase(Phase.INITIALIZED)
+    await stage.rest(30)
+    assert (stage.serving, stage.candidate) == (["1.0"] * 3, (0, False))
+    assert stage.reasons == ["PrimaryDeleted", "Initialized"]
+
+
+async def test_a_primary_that_is_deleted_in_foreground_is_made_again_at_once(stage: Stage) -> None:
+    await stage.onboarded()
+    before = stage.primary["metadata"]["uid"]
+    with stage.watch.blind():
+        stage.cluster.remove(ref(DEPLOYMENT, "checkout-primary"), Propagation.FOREGROUND)
+        await stage.until(lambda: _uid(stage) not in ("", before), within=10)
+        await stage.until(lambda: stage.serving == ["1.0"] * 3, within=30)
+    assert "PrimaryDeleted" in stage.reasons
+
+
+async def test_a_primary_that_is_deleted_in_mid_rollout_is_made_again(stage: Stage) -> None:
+    await stage.onboarded()
+    await stage.pushed("2.0", 50)
+    before = stage.primary["metadata"]["uid"]
+    with stage.watch.blind():
+        stage.cluster.remove(ref(DEPLOYMENT, "checkout-primary"))
+        await stage.until(lambda: _uid(stage) not in ("", before), within=10)
+        await stage.until(lambda: stage.serving == ["1.0"] * 3, within=30)
+    await stage.until(lambda: stage.status.phase is not None and stage.status.phase.at_rest)
+
+
+def _uid(stage: Stage) -> str:
+    live = stage.cluster.store.get(ref(DEPLOYMENT, "checkout-primary"))
+    return str(live["metadata"]["uid"]) if live is not None else ""

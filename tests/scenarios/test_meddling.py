@@ -1,0 +1,130 @@
+"""People and GitOps tools that change what the controller keeps: put back, told, and without harm meanwhile."""
+
+from __future__ import annotations
+
+import pytest
+
+from canary.ports import CANARY, DEPLOYMENT, SERVICE
+from canary.rollout.phases import Phase
+from canary.sandbox.kinds import VIRTUAL_SERVICE
+from tests.builders import ref, service, virtual_service
+from tests.scenarios.stage import Stage, image
+
+pytestmark = pytest.mark.looptime
+
+WIDE = {"canary.delivery/role": None, "canary.delivery/target": None}
+NARROW = {"app": "checkout", "canary.delivery/role": "primary", "canary.delivery/target": "checkout"}
+
+
+def selector(stage: Stage) -> dict[str, str]:
+    found: dict[str, str] = stage.cluster.now(ref(SERVICE))["spec"]["selector"]
+    return found
+
+
+async def test_a_widened_service_is_narrowed_at_once_and_told(stage: Stage) -> None:
+    await stage.onboarded()
+    stage.cluster.edit(ref(SERVICE), {"spec": {"selector": WIDE}}, "argocd")
+    await stage.until(lambda: selector(stage) == NARROW, within=1)
+    await stage.rest(10)
+    assert stage.reasons == ["ApexWidened"]
+
+
+async def test_a_service_that_is_widened_in_mid_rollout_does_not_end_it(stage: Stage) -> None:
+    await stage.onboarded()
+    await stage.pushed("2.0", 50)
+    stage.cluster.edit(ref(SERVICE), {"spec": {"selector": WIDE}}, "argocd")
+    await stage.until(lambda: selector(stage) == NARROW, within=1)
+    await stage.until_phase(Phase.SUCCEEDED)
+    assert stage.weights == [0, 20, 50, 0]
+    assert stage.history == [("2.0", "promoted")]
+
+
+async def test_a_service_that_is_widened_thrice_a_day_is_told_with_what_to_write(stage: Stage) -> None:
+    await stage.onboarded()
+    for _ in range(3):
+        stage.cluster.edit(ref(SERVICE), {"spec": {"selector": WIDE}}, "argocd")
+        await stage.until(lambda: selector(stage) == NARROW, within=1)
+        await stage.rest(600)
+    assert stage.reasons.count("ApexContested") == 1
+    assert "canary.delivery/role" in stage.told.notes[-1].text
+
+
+async def test_replicas_that_gitops_sets_are_put_back_and_left_alone_after_three_times(stage: Stage) -> None:
+    await stage.onboarded()
+    for _ in range(4):
+        stage.cluster.edit(ref(DEPLOYMENT), {"spec": {"replicas": 3}}, "argocd")
+        await stage.rest(20)
+    assert stage.candidate == (3, False)
+    assert stage.reasons == ["ReplicasReset", "ReplicasReset", "ReplicasReset", "ReplicasContested"]
+    assert selector(stage) == NARROW
+    stage.push("2.0")
+    await stage.until_phase(Phase.SUCCEEDED)
+    assert stage.serving == ["2.0"] * 3
+
+
+async def test_a_hand_edited_split_is_put_back_at_once(stage: Stage) -> None:
+    await stage.onboarded()
+    await stage.pushed("2.0", 20)
+    entry = stage.cluster.now(ref(VIRTUAL_SERVICE))["spec"]["http"][0]
+    route = [{**one, "weight": weight} for one, weight in zip(entry["route"], (5, 95), strict=True)]
+    with stage.watch.blind():
+        stage.cluster.edit(ref(VIRTUAL_SERVICE), {"spec": {"http": [{**entry, "route": route}]}})
+    assert stage.weight == 95
+    await stage.until(lambda: stage.weight == 20, within=1)
+    await stage.until_phase(Phase.SUCCEEDED)
+
+
+async def test_a_route_that_somebody_deletes_is_made_again(stage: Stage) -> None:
+    await stage.onboarded()
+    stage.cluster.remove(ref(VIRTUAL_SERVICE))
+    await stage.until(lambda: stage.cluster.store.get(ref(VIRTUAL_SERVICE)) is not None, within=1)
+    assert stage.weight == 0
+
+
+async def test_a_hand_edited_primary_is_put_back(stage: Stage) -> None:
+    await stage.onboarded()
+    template = {"spec": {"containers": [{"name": "app", "image": image("6.6")}]}}
+    with stage.watch.blind():
+        stage.cluster.edit(ref(DEPLOYMENT, "checkout-primary"), {"spec": {"template": template, "replicas": 1}})
+    await stage.until(lambda: stage.primary["spec"]["replicas"] == 3, within=1)
+    await stage.rest(60)
+    assert stage.serving == ["1.0"] * 3
+    assert (stage.phases, stage.weights) == (["Initialized"], [0])
+
+
+async def test_a_users_own_route_is_at_rest_as_it_was(stage: Stage) -> None:
+    destination = {"host": "checkout", "port": {"number": 8080}}
+    http = [{"name": "main", "timeout": "10s", "route": [{"destination": destination}]}]
+    own = virtual_service("frontdoor", hosts=["checkout"], http=http)
+    await stage.onboarded(own, route={"name": "frontdoor"})
+    route = ref(VIRTUAL_SERVICE, "frontdoor")
+    assert stage.cluster.now(route)["spec"] == own["spec"]
+    stage.push("2.0")
+    await stage.until(lambda: len(stage.cluster.now(route)["spec"]["http"][0]["route"]) == 2)
+    assert stage.cluster.now(route)["spec"]["http"][0]["timeout"] == "10s"
+    await stage.until_phase(Phase.SUCCEEDED)
+    await stage.rest(30)
+    live = stage.cluster.now(route)
+    assert live["spec"] == own["spec"]
+    assert not [key for key in live["metadata"].get("labels") or {} if "canary" in key]
+    assert list(live["metadata"]["annotations"]) == ["kubectl.kubernetes.io/last-applied-configuration"]
+    assert stage.cluster.store.get(ref(VIRTUAL_SERVICE)) is None
+    stage.cluster.remove(ref(CANARY))
+    await stage.until(lambda: stage.cluster.store.get(ref(DEPLOYMENT, "checkout-primary")) is None)
+    assert stage.cluster.now(route)["spec"] == own["spec"]
+
+
+async def test_another_service_of_the_same_pods_is_narrowed_and_given_back(stage: Stage) -> None:
+    await stage.onboarded(service("internal", selector={"app": "checkout"}))
+    assert stage.cluster.now(ref(SERVICE, "internal"))["spec"]["selector"] == NARROW
+    stage.cluster.remove(ref(CANARY))
+    await stage.until(lambda: stage.cluster.store.get(ref(DEPLOYMENT, "checkout-primary")) is None)
+    assert stage.cluster.now(ref(SERVICE, "internal"))["spec"]["selector"] == {"app": "checkout"}
+
+
+async def test_a_service_that_comes_later_is_narrowed_too(stage: Stage) -> None:
+    await stage.onboarded()
+    await stage.pushed("2.0", 20)
+    stage.cluster.apply(service("internal", selector={"app": "checkout"}))
+    await stage.until(lambda: stage.cluster.now(ref(SERVICE, "internal"))["spec"]["selector"] == NARROW, within=1)
+    await stage.until_phase(Phase.SUCCEEDED)
