@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import promql_parser
@@ -13,9 +14,17 @@ from canary.rollout.model import Limit
 PLACEHOLDERS = ("namespace", "target", "primary", "service", "pods", "revision", "interval")
 OF_ONE_SIDE = ("target", "pods", "revision")
 """The placeholders that tell the canary from the primary; a query with none of them has no counterpart there."""
+BARE = "interval"
+"""The placeholder that is no text and may stand outside of strings: `[{{ interval }}]`."""
 
 LONGEST = 4000
-_PLACEHOLDER = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
+_PLACEHOLDER = re.compile(r"\{\{([^{}]*)\}\}")
+_DURATION = re.compile(r"(\d+(ms|[smhdwy]))+", re.ASCII)
+_COMMENT = "#"
+_RAW = "`"
+_LIMIT_ALLOWED = "PromQL that ends in <= or >= and a finite number, such as sum(queue_lag) <= 100"
+_NAMES_ALLOWED = f"a query with no other placeholders than {', '.join(PLACEHOLDERS)}"
+_PLACES_ALLOWED = f"placeholders between \" or ', {{{{ {BARE} }}}} alone outside of strings too"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,29 +39,54 @@ class LimitedQuery:
 def fill(query: str, values: Mapping[str, str]) -> str:
     """Return the query with its placeholders filled in, so that no value can leave its PromQL string.
 
-    Backslashes, quotes and line ends are escaped as PromQL's double-quoted strings have it. `interval` stands outside
-    of strings and must be a duration. Raises ValueError for an unknown placeholder.
+    Raises ValueError for an unknown placeholder, and for one that does not stand in a string between " or '; only
+    `interval`, when its value is a duration, may stand outside.
     """
-
-    def value(match: re.Match[str]) -> str:
-        name = match[1]
+    parts: list[str] = []
+    end = 0
+    for match, place in _places(query):
+        name = match[1].strip()
         if name not in values:
-            raise ValueError(f"a query with no other placeholders than {', '.join(PLACEHOLDERS)}")
-        return re.sub(r"[\\\"'`\n\r]", lambda char: _ESCAPES[char[0]], values[name])
+            raise ValueError(_NAMES_ALLOWED)
+        bare = place == "" and name == BARE and _DURATION.fullmatch(values[name])
+        if place not in ('"', "'") and not bare:
+            raise ValueError(_PLACES_ALLOWED)
+        parts += [query[end : match.start()], values[name].translate(_ESCAPES)]
+        end = match.end()
+    return "".join([*parts, query[end:]])
 
-    return _PLACEHOLDER.sub(value, query)
+
+# Escapes that hold in both kinds of quotes (Prometheus, util/strutil: `\'` is none between ", nor `\"` between ').
+_ESCAPES = str.maketrans({char: f"\\x{ord(char):02x}" for char in "\"'`\n\r"} | {"\\": "\\\\"})
 
 
-_ESCAPES = {"\\": "\\\\", '"': '\\"', "'": "\\'", "`": "\\x60", "\n": "\\n", "\r": "\\r"}
+def _places(query: str) -> Iterator[tuple[re.Match[str], str]]:
+    """Yield each placeholder with where it stands: the quote of its string, "#" in a comment, "" outside of both."""
+    place = ""
+    at = 0
+    while at < len(query):
+        char = query[at]
+        match = _PLACEHOLDER.match(query, at)
+        if match is not None:
+            yield match, place
+            at = match.end()
+            continue
+        if place in ('"', "'") and char == "\\":
+            at += 1  # what is escaped ends no string
+        elif place == "" and char in ('"', "'", _RAW, _COMMENT):
+            place = char
+        elif char == ("\n" if place == _COMMENT else place):
+            place = ""
+        at += 1
 
 
 def tells_sides_apart(query: str) -> bool:
     """Return whether a query can be asked of the primary too."""
-    return any(match[1] in OF_ONE_SIDE for match in _PLACEHOLDER.finditer(query))
+    return any(match[1].strip() in OF_ONE_SIDE for match in _PLACEHOLDER.finditer(query))
 
 
 def check_query(query: str) -> None:
-    """Raise ValueError, with what is allowed, when a query is no PromQL or has an unknown placeholder."""
+    """Raise ValueError, with what is allowed, for what is no PromQL of one number or misuses a placeholder."""
     _parse(query)
 
 
@@ -61,33 +95,47 @@ def split_limit(text: str) -> LimitedQuery:
 
     Raises ValueError, with what is allowed, for anything else.
     """
-    parsed = _parse(text)
-    allowed = "PromQL that ends in a comparison with a number, such as sum(queue_lag) <= 100"
-    if not isinstance(parsed, promql_parser.BinaryExpr) or not isinstance(parsed.rhs, promql_parser.NumberLiteral):
-        raise ValueError(allowed)
-    sides = {"<=": Limit.MAX, ">=": Limit.MIN}
-    side = sides.get(str(parsed.op))
+    whole = _parse(text)
     at = max(text.rfind("<="), text.rfind(">="))
-    if side is None or at < 0 or not _is_number(text[at + 2 :], float(parsed.rhs.val)):
-        raise ValueError(allowed)
-    return LimitedQuery(query=text[:at].strip(), side=side, limit=float(parsed.rhs.val))
+    if not isinstance(whole, promql_parser.BinaryExpr) or at < 0:
+        raise ValueError(_LIMIT_ALLOWED)
+    side = {"<=": Limit.MAX, ">=": Limit.MIN}.get(str(whole.op))
+    query, limit = text[:at].strip(), _number(text[at + 2 :])
+    # The text was cut where the parser cut it: not within a string or a comment, nor below the top.
+    if side is None or limit is None or not _is(query, whole.lhs) or not _is(text[at + 2 :], whole.rhs):
+        raise ValueError(_LIMIT_ALLOWED)
+    return LimitedQuery(query=query, side=side, limit=limit)
 
 
-def _is_number(text: str, value: float) -> bool:
-    """Return whether a text is that number and nothing else: no comment that holds another comparison, no `bool`."""
+def _number(text: str) -> float | None:
     try:
         parsed = promql_parser.parse(text)
     except ValueError:
+        return None
+    if not isinstance(parsed, promql_parser.NumberLiteral):
+        return None
+    value = float(parsed.val)
+    return value if math.isfinite(value) else None
+
+
+def _is(text: str, parsed: promql_parser.Expr) -> bool:
+    try:
+        return bool(_parse(text).prettify() == parsed.prettify())
+    except ValueError:
         return False
-    return isinstance(parsed, promql_parser.NumberLiteral) and float(parsed.val) == value
 
 
 def _parse(query: str) -> promql_parser.Expr:
     if len(query) > LONGEST:
         raise ValueError(f"PromQL of at most {LONGEST} characters")
-    sample = dict.fromkeys(PLACEHOLDERS, "x") | {"interval": "60s"}
-    filled = fill(query, sample)
+    filled = fill(query, dict.fromkeys(PLACEHOLDERS, "x") | {BARE: "60s"})
     try:
-        return promql_parser.parse(filled)
+        parsed = promql_parser.parse(filled)
     except ValueError as error:
         raise ValueError(f"PromQL ({str(error).splitlines()[0] if str(error) else 'it does not parse'})") from error
+    kind = parsed
+    while isinstance(kind, promql_parser.ParenExpr):
+        kind = kind.expr
+    if isinstance(kind, promql_parser.MatrixSelector | promql_parser.SubqueryExpr | promql_parser.StringLiteral):
+        raise ValueError("PromQL of one number, not of a range or a text")
+    return parsed

@@ -7,7 +7,9 @@ Status is read back from. The named fields are derived, so nobody's edit of them
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -34,7 +36,11 @@ def _adapter() -> TypeAdapter[Status]:
 
 
 def status_to_json(status: Status) -> dict[str, Any]:
-    """Return the `status` of the resource; equal values give equal JSON. Messages are cut to `LONGEST_MESSAGE`."""
+    """Return the `status` of the resource; equal values give equal JSON. Messages are cut to `LONGEST_MESSAGE`.
+
+    What JSON has no number for, NaN and Inf, is left out.
+    """
+    status = _storable(status)
     named: dict[str, Any] = {
         "phase": status.phase.value if status.phase else None,
         "weight": status.weight,
@@ -45,7 +51,7 @@ def status_to_json(status: Status) -> dict[str, Any]:
         "targetGeneration": status.target_generation,
         "failedChecks": status.failed_checks,
         "checks": [_check(check) for check in status.checks],
-        "message": status.message[:LONGEST_MESSAGE],
+        "message": status.message,
         "startedAt": _time(status.started_at),
         "lastTransitionTime": _time(status.last_transition_at),
         "observedGeneration": status.observed_generation,
@@ -67,10 +73,11 @@ def status_from_json(stored: Mapping[str, Any] | None) -> Status:
     """
     if not stored:
         return Status()
-    version = stored.get("version", VERSION)
-    if not isinstance(version, int) or version > VERSION:
-        raise NewerStatus(f"the status has version {version}, written by a newer controller than this one ({VERSION})")
     try:
+        version = stored.get("version")
+        if isinstance(version, int) and version > VERSION:
+            words = f"version {version}, written by a newer controller than this one, which knows {VERSION}"
+            raise NewerStatus(f"the status has {words}; the split is held until a newer one leads")
         whole = {
             **_remembered(stored),
             "message": stored.get("message", ""),
@@ -83,13 +90,27 @@ def status_from_json(stored: Mapping[str, Any] | None) -> Status:
         return _adapter().validate_json(json.dumps(whole))
     except (ValidationError, KeyError, TypeError, AttributeError) as error:
         words = " ".join(str(error).split())[:200]
-        raise ConfigError(f"the status cannot be read: {words}; it is the controller's own") from error
+        raise ConfigError(f"the status cannot be read: {words}; the split is held until it can be") from error
 
 
 def _remembered(stored: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the part that is the rules' own; an empty one is not stored, which is right only before the first phase."""
+    """Return the part that is the rules' own; an empty one is not stored, right only before the first phase."""
     memory: Mapping[str, Any] = stored["memory"] if "phase" in stored else stored.get("memory", {})
     return memory
+
+
+def _storable(status: Status) -> Status:
+    """Bound what can grow, and leave out numbers that JSON does not have."""
+    checks = tuple(
+        replace(
+            check,
+            because=check.because[:LONGEST_MESSAGE],
+            value=check.value if check.value is not None and math.isfinite(check.value) else None,
+        )
+        for check in status.checks
+    )
+    memory = replace(status.memory, why=status.memory.why[:LONGEST_MESSAGE])
+    return replace(status, checks=checks, memory=memory, message=status.message[:LONGEST_MESSAGE])
 
 
 def _snake(shown: Mapping[str, Any]) -> dict[str, Any]:
@@ -107,7 +128,7 @@ def _check(check: CheckResult) -> dict[str, Any]:
         "limit": check.limit,
         "requests": check.requests,
         "verdict": check.verdict.value,
-        "message": check.because[:LONGEST_MESSAGE] or None,
+        "message": check.because or None,
         "at": _time(check.at),
     }
     return {key: value for key, value in shown.items() if value is not None}
