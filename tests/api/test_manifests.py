@@ -1,0 +1,146 @@
+"""A real API server takes every manifest and keeps all of it; the rights in them are enough for whole rollouts."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from canary.clients.kube import lost_field
+from canary.clients.kube_http import Call, KubeHttp, connect
+from canary.ports import CANARY, DEPLOYMENT, ref_of
+from canary.rollout.phases import Phase
+from tests.api.control_plane import ControlPlane
+from tests.api.harness import Harness
+from tests.api.people import People
+from tests.api.process import Process
+from tests.builders import service
+
+pytestmark = pytest.mark.xdist_group("api")
+
+MANIFESTS = Path(__file__).resolve().parents[2] / "manifests"
+KUBECTL = shutil.which("kubectl")
+needs_kubectl = pytest.mark.skipif(KUBECTL is None, reason="there is no kubectl on the PATH")
+FILES = sorted(file for file in MANIFESTS.rglob("*.yaml") if file.name != "kustomization.yaml")
+
+JSON = dict[str, Any]
+
+
+def documents(file: Path) -> list[JSON]:
+    return list(yaml.safe_load_all(file.read_text(encoding="utf-8")))
+
+
+@pytest.fixture
+async def http(plane: ControlPlane) -> AsyncIterator[KubeHttp]:
+    http = await connect(plane.kubeconfig)
+    yield http
+    await http.close()
+
+
+@pytest.fixture
+async def people(http: KubeHttp) -> People:
+    """An administrator who has made the namespaces that the manifests speak of."""
+    people = People(http)
+    await people.know(*(ref_of(one).kind for file in FILES for one in documents(file)))
+    for name in ("canary-system", "shop"):
+        await people.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    return people
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(MANIFESTS)))
+async def test_every_document_is_accepted_and_all_of_it_is_kept(people: People, http: KubeHttp, file: Path) -> None:
+    for sent in documents(file):
+        await people.apply(sent)
+        kept = await http.send(Call(method="GET", path=people.path(ref_of(sent)), what=str(ref_of(sent))))
+        assert lost_field(sent, kept, "") == "", ref_of(sent)
+
+
+@needs_kubectl
+@pytest.mark.usefixtures("people")
+@pytest.mark.parametrize("folder", ["install", "install-namespaced"])
+def test_kubectl_applies_it_and_finds_nothing_to_change_the_second_time(plane: ControlPlane, folder: str) -> None:
+    def apply() -> list[str]:
+        assert KUBECTL is not None
+        words = [KUBECTL, "--kubeconfig", str(plane.kubeconfig), "apply", "-k", str(MANIFESTS / folder)]
+        return subprocess.run(words, check=True, capture_output=True, text=True).stdout.splitlines()
+
+    first = apply()
+    assert len(first) == 12
+    assert [line for line in apply() if not line.endswith(" unchanged")] == []
+
+
+async def credentials(plane: ControlPlane, http: KubeHttp, account: str = "canary-controller") -> Path:
+    """Return the kubeconfig of a ServiceAccount as its pods have it."""
+    path = f"/api/v1/namespaces/canary-system/serviceaccounts/{account}/token"
+    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}}
+    issued = await http.send(Call(method="POST", path=path, what="a token", body=body))
+    return plane.kubeconfig_for(account, issued["status"]["token"])
+
+
+def for_account(account: str, namespace: str) -> list[JSON]:
+    """What `install-namespaced` gives the controller in a namespace, given to another ServiceAccount instead."""
+    binding = documents(MANIFESTS / "install-namespaced" / "binding.yaml")
+    rights = documents(MANIFESTS / "install" / "rights.yaml")
+    given = [one for one in rights if named(one) != ("ClusterRoleBinding", "canary-controller") and "rules" not in one]
+    for one in binding:
+        one["metadata"]["namespace"] = namespace
+    for one in (*given, *binding):
+        one["metadata"]["name"] = account if one["kind"] == "ServiceAccount" else f"{account}-{one['roleRef']['name']}"
+        for subject in one.get("subjects", ()):
+            subject["name"] = account
+    return [*given, *binding]
+
+
+def named(one: JSON) -> tuple[str, str]:
+    return one["kind"], one["metadata"]["name"]
+
+
+def run(at_work: Harness, kubeconfig: Path, *more: str) -> Process:
+    """Start `canary run` with that identity, the lease where the Deployment has it."""
+    flags = ["--kubeconfig", str(kubeconfig), "--prometheus-url", at_work.prometheus_url, "--scrape-interval", "1s"]
+    quick = ["--settle", "1s", "--drain", "1s", "--metrics-port", "0"]
+    process = Process("installed", at_work.folder / "installed.log", [*flags, *quick, *more])
+    at_work.processes.append(process)
+    return process
+
+
+async def test_the_rights_in_one_namespace_are_enough_for_rollouts_and_for_leaving(
+    at_work: Harness, people: People, http: KubeHttp
+) -> None:
+    for one in [*documents(MANIFESTS / "install" / "rights.yaml"), *for_account("one-namespace", at_work.namespace)]:
+        await people.apply(one)
+    kubeconfig = await credentials(at_work.plane, http, "one-namespace")
+
+    process = run(at_work, kubeconfig, "--namespace", at_work.namespace)
+    await at_work.until(lambda: process.leads)
+    await at_work.people.apply(service(namespace=at_work.namespace))
+    await at_work.push("1.0")
+    await at_work.until_phase(Phase.INITIALIZED)
+    await at_work.push("2.0")
+    await at_work.until_phase(Phase.SUCCEEDED)
+    assert at_work.serving()[0] == "2.0"
+    await at_work.people.patch(
+        at_work.ref(DEPLOYMENT), {"metadata": {"annotations": {"canary.delivery/enabled": None}}}
+    )
+    await at_work.until(lambda: at_work.live(CANARY) is None)
+    await at_work.until(lambda: at_work.live(DEPLOYMENT, "checkout-primary") is None)
+    process.terminate()
+    await process.ended()
+    assert [line for line in process.said.splitlines() if "forbidden" in line] == []
+
+
+async def test_the_rights_in_all_namespaces_are_enough_to_watch_them(
+    at_work: Harness, people: People, http: KubeHttp
+) -> None:
+    for one in documents(MANIFESTS / "install" / "rights.yaml"):
+        await people.apply(one)
+    process = run(at_work, await credentials(at_work.plane, http))
+    await at_work.until(lambda: process.leads)
+    process.terminate()
+    await process.ended()
+    assert [line for line in process.said.splitlines() if "forbidden" in line] == []
