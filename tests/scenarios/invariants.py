@@ -48,6 +48,7 @@ class Invariants:
             yield
         finally:
             self._silent = False
+            self._served = bool(self._listed())
 
     def _changed(self, event: Watched) -> None:
         if event.ref.namespace != self._namespace:

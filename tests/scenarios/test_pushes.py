@@ -172,6 +172,23 @@ async def test_what_is_outside_the_template_reaches_the_primary_at_once(stage: S
     assert (stage.phases, stage.weights) == (["Initialized"], [0])
 
 
+async def test_the_primary_surges_as_the_user_wants_but_never_falls_below_its_number(stage: Stage) -> None:
+    await stage.onboarded()
+    rolling = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 2, "maxUnavailable": 1}}
+    stage.cluster.edit(ref(DEPLOYMENT), {"spec": {"strategy": rolling}})
+    await stage.rest(5)
+    assert stage.primary["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 2, "maxUnavailable": 0}
+    assert (stage.phases, stage.weights) == (["Initialized"], [0])
+
+
+async def test_replicas_of_the_spec_are_the_size_of_the_primary(stage: Stage) -> None:
+    await stage.onboarded(replicas=2)
+    assert stage.serving == ["1.0"] * 2
+    stage.edit_spec(replicas=4)
+    await stage.until(lambda: stage.serving == ["1.0"] * 4)
+    assert (stage.phases, stage.candidate) == (["Initialized"], (0, False))
+
+
 async def test_scaling_the_deployment_at_rest_does_not_reach_the_primary(stage: Stage) -> None:
     await stage.onboarded()
     stage.cluster.edit(ref(DEPLOYMENT), {"spec": {"replicas": 7}})
