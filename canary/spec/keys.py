@@ -7,6 +7,7 @@ allowed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -77,10 +78,9 @@ def success_rate(text: str) -> dict[str, Any] | None:
 def _number(text: str) -> int | float | str:
     """Return the number of `99`, `99.5` or `99.5%`, or the text itself, which the schema then reports."""
     bare = text.removesuffix("%").strip()
-    try:
-        value = float(bare)
-    except ValueError:
+    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", bare):
         return text
+    value = float(bare)
     return int(value) if value.is_integer() and len(bare) < LONGEST_NUMBER else value
 
 
