@@ -67,7 +67,7 @@ def _evaluated(it: Pass, found: Evaluation, started: datetime) -> Judged:
     status = replace(it.status, checks=found.checks)
     match found.result:
         case Result.ERROR:
-            return _error(it.on(status), found)
+            return _error(it.status, it.on(status), found)
         case Result.ENVIRONMENT:
             return environment(it.on(status), found)
         case Result.FAILED:
@@ -92,10 +92,11 @@ def _back(it: Pass) -> tuple[Notice, ...]:
     return (Notice(reason=Reason.METRICS_BACK, text="Prometheus answers again; the rollout goes on"),)
 
 
-def _error(it: Pass, found: Evaluation) -> Judged:
+def _error(before: Status, it: Pass, found: Evaluation) -> Judged:
+    """Hold; what was shown before stays between two tellings, so that an outage is not a write at each scrape."""
     told = it.memory.error_told_at
     if told is not None and not it.passed(told, TELL_AGAIN):
-        return Judged(status=it.status, because=f"held, {found.because}")
+        return Judged(status=before, because=f"held, {found.because}")
     text = f"The split is held at {it.status.weight} %: {found.because}"
     notice = Notice(reason=Reason.METRICS_UNAVAILABLE, text=text, warning=True)
     status = remember(it.status, error_told_at=it.now)
@@ -175,7 +176,7 @@ def judge_recovery(it: Pass) -> Judged:
     if found is not None:
         judged = replace(judged, because=f"{judged.because}: {found.because}")
         if found.result is Result.ERROR:
-            told = _error(it, found)
+            told = _error(it.status, it, found)
             judged = replace(judged, status=told.status, notices=told.notices)
     if it.plan.no_data is not NoData.HOLD and it.passed(it.memory.recovering_since, it.plan.no_data_timeout):
         minutes = it.plan.no_data_timeout.total_seconds() / 60
