@@ -15,7 +15,7 @@ from typing import Any
 
 import structlog
 
-from canary.errors import CanaryError, Conflict, Unavailable
+from canary.errors import CanaryError, Conflict, NotFound, Unavailable
 from canary.ports import LEASE, Clock, Cluster, Propagation, Watched
 from meshes.contract import Kind, Manifest, ObjectRef
 
@@ -40,6 +40,7 @@ class _Record:
     renewed: str = ""
     duration_s: float = 0.0
     resource_version: str = ""
+    uid: str = ""
 
 
 class Elector:
@@ -112,7 +113,9 @@ class Elector:
         return True
 
     async def _work_while_leading(self, work: Callable[[str], Awaitable[None]]) -> None:
-        working = asyncio.ensure_future(work(f"{self._seen.transitions}"))
+        # The count begins anew when somebody deletes the Lease; its uid does not come again.
+        epoch = f"{self._seen.transitions}-{self._seen.uid.partition('-')[0]}"
+        working = asyncio.ensure_future(work(epoch))
         renewing = asyncio.create_task(self._renew(), name="renew lease")
         try:
             await asyncio.wait({working, renewing}, return_when=asyncio.FIRST_COMPLETED)
@@ -135,7 +138,7 @@ class Elector:
                     body = {"spec": self._manifest(wanted)["spec"]}
                     lease = await self._cluster.patch(self._ref, body, resource_version=self._seen.resource_version)
                     self._taken(lease, asked_at)
-            except Conflict:
+            except (Conflict, NotFound):
                 if not await self._still_ours():
                     return
             except (CanaryError, TimeoutError) as failure:
@@ -160,11 +163,18 @@ class Elector:
         self._renewed_at = None
         try:
             async with asyncio.timeout(self._terms.request_s):
-                body = {"spec": {"holderIdentity": "", "leaseDurationSeconds": 1}}
-                await self._cluster.patch(self._ref, body, resource_version=self._seen.resource_version)
+                try:
+                    await self._give_up()
+                except Conflict:  # a renewal that was cut off may have arrived
+                    if await self._still_ours():
+                        await self._give_up()
             log.info("leadership_released", lease=str(self._ref))
         except (CanaryError, TimeoutError) as failure:
             log.warning("lease_not_released", lease=str(self._ref), error=str(failure) or "timed out")
+
+    async def _give_up(self) -> None:
+        body = {"spec": {"holderIdentity": "", "leaseDurationSeconds": 1}}
+        await self._cluster.patch(self._ref, body, resource_version=self._seen.resource_version)
 
     def _manifest(self, record: _Record) -> dict[str, Any]:
         stamp = _micro_time(self._clock.now())
@@ -246,4 +256,5 @@ def _record(lease: Manifest) -> _Record:
         renewed=str(spec.get("renewTime") or ""),
         duration_s=float(spec.get("leaseDurationSeconds") or 0),
         resource_version=lease["metadata"]["resourceVersion"],
+        uid=lease["metadata"]["uid"],
     )
