@@ -72,12 +72,13 @@ class KeyQueue:
 
     def add_after(self, key: Key, delay_s: float) -> None:
         """Ask for a pass in `delay_s` seconds, unless one is asked for before."""
-        entry = self._entries.setdefault(key, _Entry())
-        if entry.dirty:
+        loop = asyncio.get_running_loop()
+        entry, at = self._entries.setdefault(key, _Entry()), loop.time() + max(0.0, delay_s)
+        if entry.dirty or (entry.timer is not None and entry.timer.when() <= at):
             return
         if entry.timer is not None:
             entry.timer.cancel()
-        entry.timer = asyncio.get_running_loop().call_later(max(0.0, delay_s), self._elapsed, key)
+        entry.timer = loop.call_at(at, self._elapsed, key)
 
     def _elapsed(self, key: Key) -> None:
         self._entries[key].timer = None
