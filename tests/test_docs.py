@@ -1,0 +1,70 @@
+"""What the documents say is so: the diagram, the links, the commands, the manifests that they show."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from canary.cli.main import app
+from canary.rollout.diagram import render_diagram
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+PAGES = sorted([*DOCS.glob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"])
+KUBECTL = shutil.which("kubectl")
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """The fenced blocks of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(encoding="utf-8"), re.M | re.S)
+
+
+def test_the_phase_diagram_is_the_table_of_transitions() -> None:
+    assert blocks(DOCS / "how-it-works.md", "text") == [render_diagram() + "\n"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_link_within_the_repository_leads_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8"))
+    dead = [link for link in links if "://" not in link and not (page.parent / link).exists()]
+    assert dead == []
+
+
+def test_every_command_is_documented() -> None:
+    documented = set(re.findall(r"^\| `canary ([a-z]+)", (DOCS / "commands.md").read_text(encoding="utf-8"), re.M))
+    known = {command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands}
+    assert known - documented == set()
+
+
+def test_every_path_that_the_install_page_names_is_there() -> None:
+    named = re.findall(r"manifests/[\w./-]+\w", (DOCS / "install.md").read_text(encoding="utf-8"))
+    assert named
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.skipif(KUBECTL is None, reason="there is no kubectl on the PATH")
+def test_the_kustomization_of_the_install_page_changes_what_it_says(tmp_path: Path) -> None:
+    assert KUBECTL is not None
+    [overlay] = blocks(DOCS / "install.md", "yaml")
+    shutil.copytree(ROOT / "manifests", tmp_path / "canary" / "manifests")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "kustomization.yaml").write_text(overlay, encoding="utf-8")
+
+    done = subprocess.run([KUBECTL, "kustomize", str(tmp_path / "mine")], check=True, capture_output=True, text=True)
+
+    [deployment] = [one for one in yaml.safe_load_all(done.stdout) if one["kind"] == "Deployment"]
+    [container] = deployment["spec"]["template"]["spec"]["containers"]
+    told = {entry["name"]: entry.get("value") for entry in container["env"]}
+    assert container["image"] == "registry.example/canary:0.1.0"
+    assert told == {
+        "CANARY_PROMETHEUS_URL": "http://prometheus.istio-system:9090",
+        "CANARY_SCRAPE_INTERVAL": "15s",
+        "CANARY_SLACK_CHANNEL": "#releases",
+        "CANARY_MESH": "istio",
+        "CANARY_LEASE_NAMESPACE": None,
+    }
