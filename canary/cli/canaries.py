@@ -65,7 +65,7 @@ class Canaries:
         path = f"/apis/{GROUP}/{VERSION}/{PLURAL}" if everywhere else self._path()
         where = "all namespaces" if everywhere else f"namespace {self.namespace}"
         try:
-            answer = await self._http.send(Call(method="GET", path=path, what=f"the Canaries of {where}"))
+            answer = await self._send(Call(method="GET", path=path, what=f"the Canaries of {where}"))
         except NotFound as error:
             raise self._no_crd() from error
         items: list[Mapping[str, Any]] = answer["items"]
@@ -74,7 +74,7 @@ class Canaries:
     async def read(self, name: str) -> Mapping[str, Any]:
         """Return one Canary. Raises NotFound with the names of those that are there."""
         try:
-            found: Mapping[str, Any] = await self._http.send(
+            found: Mapping[str, Any] = await self._send(
                 Call(method="GET", path=self._path(name), what=self._named(name))
             )
         except NotFound as error:
@@ -93,7 +93,7 @@ class Canaries:
             content_type=MERGE_PATCH,
         )
         try:
-            await self._http.send(call)
+            await self._send(call)
         except NotFound as error:
             raise await self._missing(name) from error
 
@@ -102,8 +102,18 @@ class Canaries:
         about = f"involvedObject.kind=Canary,involvedObject.name={name},reason={Reason.COMMAND_REFUSED.value}"
         path = f"/api/v1/namespaces/{self.namespace}/events"
         what = f"the Events of {self._named(name)}"
-        answer = await self._http.send(Call(method="GET", path=path, what=what, query=(("fieldSelector", about),)))
+        answer = await self._send(Call(method="GET", path=path, what=what, query=(("fieldSelector", about),)))
         return {item["metadata"]["uid"]: str(item.get("message", "")) for item in answer["items"]}
+
+    async def _send(self, call: Call) -> Any:
+        try:
+            return await self._http.send(call)
+        except Rejected as error:
+            text, forbidden, _ = str(error).partition("; the ServiceAccount lacks")
+            if not forbidden:
+                raise
+            remedy = "ask for the role `view`, or `edit` to command, in that namespace"
+            raise Rejected(f"{text}; you lack this right: {remedy}") from error
 
     def _path(self, name: str = "") -> str:
         path = f"/apis/{GROUP}/{VERSION}/namespaces/{self.namespace}/{PLURAL}"

@@ -157,3 +157,14 @@ def test_a_server_that_is_not_there_is_told_with_its_address(tmp_path: Path) -> 
     assert ended.error.startswith(
         "GET the Canaries of namespace shop: the API server at http://127.0.0.1:1 did not answer"
     )
+
+
+def test_a_right_that_a_person_lacks_is_told_with_what_to_ask_for(api: Api) -> None:
+    api.failures = [403]
+    ended = run("status", "--kubeconfig", api.kubeconfig)
+    assert ended == Ended(
+        status=1,
+        out="",
+        error="GET the Canaries of namespace shop: failed with 403 (HTTP 403); you lack this right: ask for the role "
+        "`view`, or `edit` to command, in that namespace",
+    )
