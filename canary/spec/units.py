@@ -46,10 +46,3 @@ def parse_percent(text: str, *, least: float = 0.0, most: float = 100.0) -> floa
     if match is None or not least <= float(match[1]) <= most:
         raise ValueError(allowed)
     return float(match[1])
-
-
-def parse_whole(text: str, *, least: int, most: int) -> int:
-    """Return a whole number. Raises ValueError outside `least` to `most`."""
-    if not re.fullmatch(r"\d{1,9}", text.strip(), re.ASCII) or not least <= int(text) <= most:
-        raise ValueError(f"a whole number from {least} to {most}")
-    return int(text)
