@@ -20,9 +20,9 @@ def carried_out(api: Api, canary: JSON) -> None:
     canary["status"] = {**canary["status"], "phase": "Paused", "message": "It holds", "lastCommand": last}
 
 
-def event(uid: str, text: str) -> JSON:
-    involved = {"kind": "Canary", "name": "checkout"}
-    return {"metadata": {"uid": uid}, "involvedObject": involved, "reason": "CommandRefused", "message": text}
+def event(uid: str, text: str, reason: str = "CommandRefused", name: str = "checkout") -> JSON:
+    involved = {"kind": "Canary", "name": name}
+    return {"metadata": {"uid": uid}, "involvedObject": involved, "reason": reason, "message": text}
 
 
 def refused(api: Api, canary: JSON) -> None:
@@ -55,6 +55,16 @@ def test_a_refusal_from_before_is_none_of_this_command(api: Api) -> None:
     api.events.append(event("1", "`abort` is refused: no rollout runs"))
     api.obey = carried_out
     assert run("abort", "checkout", "--kubeconfig", api.kubeconfig).status == 0
+
+
+def test_other_events_are_no_refusals(api: Api) -> None:
+    def obey(api: Api, canary: JSON) -> None:
+        api.events.append(event("3", "Paused at 25 %", reason="Paused"))
+        api.events.append(event("4", "`pause` is refused: no rollout runs", name="cart"))
+        carried_out(api, canary)
+
+    api.obey = obey
+    assert run("pause", "checkout", "--kubeconfig", api.kubeconfig).status == 0
 
 
 def test_without_waiting_it_says_where_the_answer_will_be(api: Api) -> None:
