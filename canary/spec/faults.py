@@ -11,6 +11,8 @@ from typing import Any
 from canary.errors import ConfigError
 
 LONGEST_SHOWN = 80
+LONGEST_KEY = 320
+"""No annotation's key is longer; a field's name in a file may be."""
 MOST_FAULTS = 50
 
 
@@ -28,9 +30,10 @@ class SpecFault:
 
     @property
     def text(self) -> str:
-        """The fault as one sentence."""
+        """The fault as one sentence of printable characters, whatever was written."""
         hint = f"; did you mean {self.nearest}?" if self.nearest else ""
-        return f"{self.key}: found {shown(self.found)}, allowed is {self.allowed}{hint}"
+        sentence = f"{self.key[:LONGEST_KEY]}: found {shown(self.found)}, allowed is {self.allowed}{hint}"
+        return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in sentence)
 
 
 class SpecError(ConfigError):
