@@ -107,3 +107,21 @@ async def test_a_user_without_a_service_is_given_one(cluster: InMemoryCluster) -
     labels = {"kubernetes.io/service-name": "checkout"}
     slices = cluster.store.list(ENDPOINT_SLICE, "shop", labels)
     assert [end["conditions"]["ready"] for one in slices for end in one["endpoints"]] == [True] * 3
+
+
+async def test_the_service_that_a_user_was_given_stays_when_the_canary_leaves(cluster: InMemoryCluster) -> None:
+    driver = await applied(cluster)
+    cluster.remove(ref(SERVICE))
+    await driver.until(lambda: driver.status.phase == "Initialized")
+    cluster.remove(ref(CANARY))
+    await driver.until(lambda: cluster.store.get(ref(CANARY)) is None)
+    assert cluster.now(ref(SERVICE))["spec"]["selector"] == {"app": "checkout"}
+
+
+async def test_it_goes_when_the_deployment_is_gone_for_good(cluster: InMemoryCluster) -> None:
+    driver = await applied(cluster)
+    cluster.remove(ref(SERVICE))
+    await driver.until(lambda: driver.status.phase == "Initialized")
+    cluster.remove(ref(DEPLOYMENT))
+    await driver.until(lambda: cluster.store.get(ref(SERVICE)) is None)
+    assert cluster.store.get(ref(DEPLOYMENT, "checkout-primary")) is None

@@ -25,10 +25,11 @@ def route(cluster: InMemoryCluster) -> dict[str, Any]:
     return {"spec": live["spec"], "marks": annotations | labels}
 
 
-def mine() -> dict[str, Any]:
+def mine(**weight: int) -> dict[str, Any]:
+    """The user's route; `weight=100` where the user wrote it, which cannot be read back from a split."""
     manifest = virtual_service("mine")
     manifest["spec"]["hosts"] = ["checkout"]
-    manifest["spec"]["http"][0]["route"] = [{"destination": {"host": "checkout", "port": {"number": 8080}}}]
+    manifest["spec"]["http"][0]["route"] = [{"destination": {"host": "checkout", "port": {"number": 8080}}, **weight}]
     return manifest
 
 
@@ -47,6 +48,24 @@ async def test_it_is_the_users_at_rest_and_split_while_a_rollout_runs(cluster: I
     await driver.until_phase(Phase.SUCCEEDED)
     await driver.for_a_while(5)
     assert route(cluster) == at_rest
+
+
+async def test_what_a_split_hides_comes_back_with_its_end(cluster: InMemoryCluster) -> None:
+    driver = await onboarded(cluster, mine(weight=100), canary(**SPEC))
+    push(cluster, NEW)
+    await driver.until(lambda: driver.status.weight == 25)
+    assert route(cluster)["marks"] == {"canary.delivery/route-was", "canary.delivery/epoch"}
+    await driver.until_phase(Phase.SUCCEEDED)
+    await driver.for_a_while(5)
+    assert route(cluster) == {"spec": mine(weight=100)["spec"], "marks": set()}
+
+
+async def test_leaving_in_the_middle_of_onboarding_leaves_no_mark(cluster: InMemoryCluster) -> None:
+    driver = await applied(cluster, mine(), canary(**SPEC))
+    await driver.until(lambda: route(cluster)["marks"])
+    cluster.remove(ref(CANARY))
+    await driver.until(lambda: cluster.store.get(ref(CANARY)) is None)
+    assert route(cluster) == {"spec": mine()["spec"], "marks": set()}
 
 
 async def test_leaving_gives_it_back(cluster: InMemoryCluster) -> None:
