@@ -47,7 +47,7 @@ def canary_from_annotations(deployment: Manifest) -> tuple[dict[str, Any] | None
         return None, ()
     metadata = deployment["metadata"]
     annotations = _annotations(deployment)
-    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": metadata["name"]}
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": metadata.get("name") or ""}
     reading = _Reading({"targetRef": target})
     for key in KEYS:
         value = annotations.get(PREFIX + key.name, key.assumed)
@@ -55,7 +55,7 @@ def canary_from_annotations(deployment: Manifest) -> tuple[dict[str, Any] | None
             reading.read(PREFIX + key.name, value, key.path, key.convert)
     for name in islice(sorted(filter(_is_check, annotations)), CHECKS_MOST + 1):
         reading.read(name, annotations[name], CHECKS, custom_check(name.removeprefix(PREFIX + CHECK)))
-    faults = bounded([*reading.faults(), *_unknown(annotations)])
+    faults = bounded([*sorted(reading.faults(), key=_place), *_unknown(annotations)])
     spec = {"targetRef": target, "suspend": True} if faults else filled_in(reading.spec)
     named = {field: metadata[field] for field in ("name", "namespace") if field in metadata}
     labels = {GENERATED: "true"}
@@ -65,6 +65,14 @@ def canary_from_annotations(deployment: Manifest) -> tuple[dict[str, Any] | None
 def _annotations(deployment: Manifest) -> Mapping[str, Any]:
     found = (deployment.get("metadata") or {}).get("annotations")
     return {str(key): value for key, value in found.items()} if isinstance(found, Mapping) else {}
+
+
+_PLACES = {PREFIX + key.name: at for at, key in enumerate(KEYS)}
+
+
+def _place(fault: SpecFault) -> tuple[int, str]:
+    """Faults come in the order of the table, those of checks of the user's own after all others."""
+    return _PLACES.get(fault.key, len(_PLACES)), fault.key
 
 
 def _is_check(name: str) -> bool:

@@ -99,7 +99,7 @@ def _limit_allowed(builtin: Any, limit: Any) -> str:
         return ""
     try:
         if builtin == Builtin.SUCCESS_RATE:
-            parse_percent(f"{limit:.6f}" if isinstance(limit, float) else str(limit), least=LEAST_SUCCESS_RATE)
+            parse_percent(str(limit), least=LEAST_SUCCESS_RATE)
         elif builtin is not None:
             parse_duration(str(limit))
         elif not math.isfinite(float(limit)):

@@ -18,7 +18,8 @@ from pydantic_core import CoreSchema, core_schema
 from canary.spec.queries import LONGEST, check_query
 from canary.spec.units import DURATION_PATTERN, parse_duration
 
-LONGEST_DURATION_TEXT = 20
+LONGEST_DURATION_TEXT = 40
+LONGEST_AMOUNT = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -74,13 +75,16 @@ def matching(pattern: str, most: int, allowed: str) -> Kind:
 def lasting(least: timedelta = timedelta(milliseconds=1)) -> Kind:
     """Return the kind of durations of at least `least`."""
 
-    def check(value: str) -> None:
-        parse_duration(value, least=least)
-
     try:
         parse_duration("", least=least)
     except ValueError as error:
         allowed = str(error)
+
+    def check(value: str) -> None:
+        if value != value.strip():  # the CRD's pattern has no room for blanks
+            raise ValueError(allowed)
+        parse_duration(value, least=least)
+
     described = {"pattern": DURATION_PATTERN, "minLength": 2, "maxLength": LONGEST_DURATION_TEXT}
     return Kind(allowed=allowed, check=check, described=described)
 
@@ -101,7 +105,7 @@ class _Port:
 
 
 def _check_amount(value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float | str) or len(str(value)) > LONGEST_DURATION_TEXT:
+    if isinstance(value, bool) or not isinstance(value, int | float | str) or len(str(value)) > LONGEST_AMOUNT:
         raise ValueError(AMOUNT.allowed)
 
 

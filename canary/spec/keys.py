@@ -20,6 +20,8 @@ PREFIX = "canary.delivery/"
 CHECK = "check."
 CHECKS = ("analysis", "checks")
 OFF = "off"
+EXACT = 1e15
+"""Below it a float that is whole is the very number that was written."""
 LONGEST_NUMBER = 10
 """So many characters are no number that any key allows; Python reads huge ones slowly."""
 
@@ -98,7 +100,8 @@ def custom_check(name: str) -> Convert:
 
     def convert(text: str) -> dict[str, Any]:
         limited = split_limit(text)
-        limit = int(limited.limit) if limited.limit.is_integer() else limited.limit
+        is_whole = limited.limit.is_integer() and abs(limited.limit) < EXACT
+        limit = int(limited.limit) if is_whole else limited.limit
         return {"name": name, "query": limited.query, limited.side.value: limit}
 
     return convert

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import promql_parser
 
@@ -18,6 +19,9 @@ BARE = "interval"
 """The placeholder that is no text and may stand outside of strings: `[{{ interval }}]`."""
 
 LONGEST = 4000
+MOST_OPERATORS = 150
+"""Operators and brackets of one query. The parser needs 10 ms for so many, and seconds for a few thousand (tried)."""
+_OPERATOR = re.compile(r"[-+*/%^()<>]|[=!]=|\b(?:and|or|unless|atan2)\b", re.ASCII | re.IGNORECASE)
 _PLACEHOLDER = re.compile(r"\{\{([^{}]*)\}\}")
 _DURATION = re.compile(r"(\d+(ms|[smhdwy]))+", re.ASCII)
 _COMMENT = "#"
@@ -44,7 +48,7 @@ def fill(query: str, values: Mapping[str, str]) -> str:
     """
     parts: list[str] = []
     end = 0
-    for match, place in _places(query):
+    for match, place in _scan(query)[0]:
         name = match[1].strip()
         if name not in values:
             raise ValueError(_NAMES_ALLOWED)
@@ -60,15 +64,20 @@ def fill(query: str, values: Mapping[str, str]) -> str:
 _ESCAPES = str.maketrans({char: f"\\x{ord(char):02x}" for char in "\"'`\n\r"} | {"\\": "\\\\"})
 
 
-def _places(query: str) -> Iterator[tuple[re.Match[str], str]]:
-    """Yield each placeholder with where it stands: the quote of its string, "#" in a comment, "" outside of both."""
+def _scan(query: str) -> tuple[list[tuple[re.Match[str], str]], str]:
+    """Return each placeholder with where it stands, and what of the query is outside of strings and comments.
+
+    A placeholder stands in a string, told by its quote, in a comment, told by "#", or in neither, told by "".
+    """
+    found: list[tuple[re.Match[str], str]] = []
+    bare: list[str] = []
     place = ""
     at = 0
     while at < len(query):
         char = query[at]
         match = _PLACEHOLDER.match(query, at)
         if match is not None:
-            yield match, place
+            found.append((match, place))
             at = match.end()
             continue
         if place in ('"', "'") and char == "\\":
@@ -77,7 +86,10 @@ def _places(query: str) -> Iterator[tuple[re.Match[str], str]]:
             place = char
         elif char == ("\n" if place == _COMMENT else place):
             place = ""
+        elif place == "":
+            bare.append(char)
         at += 1
+    return found, "".join(bare)
 
 
 def tells_sides_apart(query: str) -> bool:
@@ -125,9 +137,12 @@ def _is(text: str, parsed: promql_parser.Expr) -> bool:
         return False
 
 
+@lru_cache(maxsize=4096)  # the same few queries are looked at in every pass
 def _parse(query: str) -> promql_parser.Expr:
     if len(query) > LONGEST:
         raise ValueError(f"PromQL of at most {LONGEST} characters")
+    if len(_OPERATOR.findall(_scan(query)[1])) > MOST_OPERATORS:
+        raise ValueError(f"PromQL of at most {MOST_OPERATORS} operators and brackets")
     filled = fill(query, dict.fromkeys(PLACEHOLDERS, "x") | {BARE: "60s"})
     try:
         parsed = promql_parser.parse(filled)

@@ -42,7 +42,7 @@ def format_duration(value: timedelta) -> str:
 def parse_percent(text: str, *, least: float = 0.0, most: float = 100.0) -> float:
     """Return the percentage of `99`, `99.5` or `99.5%`. Raises ValueError outside `least` to `most`."""
     allowed = f"a percentage such as 99 or 99.5, from {least:g} to {most:g}"
-    match = re.fullmatch(r"(\d{1,3}(?:\.\d{1,6})?)\s*%?", text.strip(), re.ASCII)
+    match = re.fullmatch(r"(\d{1,3}(?:\.\d{1,17})?)\s*%?", text.strip(), re.ASCII)
     if match is None or not least <= float(match[1]) <= most:
         raise ValueError(allowed)
     return float(match[1])
