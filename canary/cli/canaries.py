@@ -32,8 +32,10 @@ def _dns_name(text: str | None) -> str | None:
     return text
 
 
-NameArgument = Annotated[str, typer.Argument(callback=_dns_name, help="The Canary.")]
-AnyNameArgument = Annotated[str | None, typer.Argument(callback=_dns_name, help="The Canary; all by default.")]
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", callback=_dns_name, help="The Canary.")]
+AnyNameArgument = Annotated[
+    str | None, typer.Argument(metavar="NAME", callback=_dns_name, help="The Canary; all by default.")
+]
 KubeconfigOption = Annotated[
     Path | None, typer.Option("--kubeconfig", help="The kubeconfig file; $KUBECONFIG or ~/.kube/config by default.")
 ]

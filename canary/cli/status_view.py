@@ -102,35 +102,50 @@ def _step(canary: Mapping[str, Any]) -> str | None:
 
 
 def _checks(checks: Sequence[Mapping[str, Any]]) -> RenderableType:
-    table = _table("NAME", "VERDICT", "VALUE", "LIMIT", "REQUESTS", "AT", "MESSAGE")
+    drawn = []
     for check in checks:
         verdict = plain(check.get("verdict"))
         verdict.stylize(VERDICT_STYLE.get(verdict.plain, "yellow"))
-        rest = (_number(check.get("value")), _number(check.get("limit")), check.get("requests"), check.get("at"))
-        table.add_row(plain(check.get("name")), verdict, *map(plain, rest), plain(check.get("message")))
-    return table if checks else plain(None)
+        numbers = f"{_number(check.get('value'))}, limit {_number(check.get('limit'))}"
+        facts = (numbers, f"{check.get('requests', NOTHING)} requests", check.get("at"))
+        drawn.append(_told([plain(check.get("name")), verdict, *map(plain, facts)], check.get("message")))
+    return Group(*drawn) if drawn else plain(None)
 
 
 def _conditions(conditions: Sequence[Mapping[str, Any]]) -> RenderableType:
-    table = _table("TYPE", "STATUS", "REASON", "SINCE", "MESSAGE")
+    drawn = []
     for one in conditions:
-        keys = ("type", "status", "reason", "lastTransitionTime", "message")
-        table.add_row(*(plain(one.get(key)) for key in keys))
-    return table if conditions else plain(None)
+        facts = (
+            f"{one.get('type')} is {one.get('status')}",
+            one.get("reason"),
+            f"since {one.get('lastTransitionTime')}",
+        )
+        drawn.append(_told([*map(plain, facts)], one.get("message")))
+    return Group(*drawn) if drawn else plain(None)
 
 
 def _history(history: Sequence[Mapping[str, Any]]) -> RenderableType:
-    table = _table("REVISION", "OUTCOME", "HIGHEST", "STARTED", "ENDED", "IMAGE", "MESSAGE")
+    drawn = []
     for past in history:
-        highest = past.get("highestWeight")
-        keys = ("startedAt", "endedAt", "image", "message")
-        cells = (past.get("revision"), past.get("outcome"), None if highest is None else f"{highest} %")
-        table.add_row(*map(plain, cells), *(plain(past.get(key)) for key in keys))
-    return table if history else plain(None)
+        facts = (
+            past.get("revision"),
+            past.get("outcome"),
+            f"at most {past.get('highestWeight', NOTHING)} %",
+            f"{past.get('startedAt', NOTHING)} to {past.get('endedAt', NOTHING)}",
+            past.get("image"),
+        )
+        drawn.append(_told([*map(plain, facts)], past.get("message")))
+    return Group(*drawn) if drawn else plain(None)
 
 
-def _number(value: object) -> object:
-    return f"{value:.4g}" if isinstance(value, int | float) else value
+def _told(facts: Sequence[Text], message: object) -> RenderableType:
+    """Return facts on one line and the sentence under it, which columns would leave no room for."""
+    line = Text("  ").join(facts)
+    return Group(line, Padding(plain(message), (0, 0, 0, 2), expand=False)) if message else line
+
+
+def _number(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, int | float) else NOTHING
 
 
 def _table(*columns: str) -> Table:

@@ -61,25 +61,29 @@ def test_the_details_tell_all_that_is_known(api: Api) -> None:
         ["Message:", "Step 2 of 3 lasts until 03:05"],
         [],
         ["Checks"],
-        ["NAME", "VERDICT", "VALUE", "LIMIT", "REQUESTS", "AT", "MESSAGE"],
-        ["success-rate", "failed", "98.12", "99", "1200", "2026-01-02T03:04:05Z", STATUS["checks"][0]["message"]],
+        ["success-rate", "failed", "98.12, limit 99", "1200 requests", "2026-01-02T03:04:05Z"],
+        ["98.12 % succeeded, at least 99 % must"],
         [],
         ["Conditions"],
-        ["TYPE", "STATUS", "REASON", "SINCE", "MESSAGE"],
-        ["Ready", "True", "Ready", "2026-01-01T00:00:00Z", "The spec is valid and every object is in place"],
+        ["Ready is True", "Ready", "since 2026-01-01T00:00:00Z"],
+        ["The spec is valid and every object is in place"],
         [],
         ["History"],
-        ["REVISION", "OUTCOME", "HIGHEST", "STARTED", "ENDED", "IMAGE", "MESSAGE"],
         [
             "7f8a6c",
             "promoted",
-            "50 %",
-            "2026-01-01T00:00:00Z",
-            "2026-01-01T00:10:00Z",
+            "at most 50 %",
+            "2026-01-01T00:00:00Z to 2026-01-01T00:10:00Z",
             "registry.example/checkout:1.0",
-            "All checks passed",
         ],
+        ["All checks passed"],
     ]
+
+
+def test_a_canary_without_status_has_dashes_in_its_details(api: Api) -> None:
+    shown = cells(run("status", "cart", "-n", "other", "--kubeconfig", api.kubeconfig))
+    assert shown[2:6] == [["Phase:", "-"], ["Weight:", "-"], ["Step:", "-"], ["Revision:", "-"]]
+    assert shown[-8:] == [["Checks"], ["-"], [], ["Conditions"], ["-"], [], ["History"], ["-"]]
 
 
 def test_a_split_that_the_mesh_does_not_have_yet_is_shown_beside_the_decided_one(api: Api) -> None:
