@@ -26,17 +26,22 @@ from canary.rollout.wanted import answer
 
 def leaving(it: Pass) -> Decision:
     """Return the next step out: what runs is ended first, then the Deployment takes over, then all of ours goes."""
-    if it.phase in (Phase.PROGRESSING, Phase.PAUSED, Phase.PROMOTING):
-        status, notices = rolling_back(it, "the Canary is leaving")
-        return replace(clearing(it.on(status)), notices=notices)
-    if it.phase in (Phase.FINALIZING, Phase.ROLLING_BACK):
-        return clearing(it)
+    if it.phase is not None and it.phase is not Phase.INITIALIZING and not it.phase.at_rest:
+        return _ended_first(it, "the Canary is leaving")
     notices = () if it.memory.stage is Stage.LEAVING else _notice(it)
     if it.memory.stage is not Stage.LEAVING:
         serving = it.phase in (None, Phase.INITIALIZING) and not it.apex.narrow
         it = it.on(remember(it.status, stage=Stage.LEAVING, left_at=it.now if serving else None))
     decision = _hand_over(it)
     return replace(decision, notices=(*notices, *decision.notices))
+
+
+def _ended_first(it: Pass, why: str) -> Decision:
+    """Return the next step of ending what runs, a rollout under way by rolling it back."""
+    if it.phase in (Phase.FINALIZING, Phase.ROLLING_BACK):
+        return clearing(it)
+    status, notices = rolling_back(it, why)
+    return replace(clearing(it.on(status)), notices=notices)
 
 
 def _notice(it: Pass) -> tuple[Notice, ...]:
@@ -131,6 +136,8 @@ def target_gone_too_long(it: Pass) -> bool:
 
 def without_target(it: Pass) -> Decision:
     """Take everything away after the patience; then the status is as new but for the history."""
+    if it.phase is not None and it.phase is not Phase.INITIALIZING and not it.phase.at_rest:
+        return _ended_first(it, "the Deployment is gone for ten minutes")
     because = "The Deployment is gone for ten minutes: what the controller made is taken away"
     status = it.status
     if it.primary is None and it.world.canary_pin is None and not it.world.leaving:
@@ -143,6 +150,5 @@ def without_target(it: Pass) -> Decision:
             last_transition_at=status.last_transition_at,
         )
         memory = replace(fresh.memory, target_gone_at=it.memory.target_gone_at, epoch=it.memory.epoch)
-        phase = Phase.INITIALIZING if it.phase is None or it.phase.at_rest else it.phase
-        status = replace(fresh, phase=phase, memory=memory)
+        status = replace(fresh, phase=Phase.INITIALIZING, memory=memory)
     return gone_for_good(it, status, because)
