@@ -48,6 +48,13 @@ class Discovery:
             raise Rejected(f"the cluster serves no {kind}: is its CRD installed, and is the API group reachable?")
         return found
 
+    def kind_named(self, name: str) -> Kind:
+        """Return the one kind of that name. Raises Rejected when none is served, or several are."""
+        named = [kind for kind in self._resources if kind.kind == name]
+        if len(named) != 1:
+            raise Rejected(f"{name}: apiVersion is missing, and {len(named)} kinds that are served have that name")
+        return named[0]
+
     def served(self, kind: Kind) -> tuple[str, ...]:
         """Return the versions of a kind, newest first; empty when the cluster does not know it."""
         found = self._resources.get(kind)

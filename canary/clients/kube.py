@@ -10,16 +10,20 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+import structlog
+
 from canary.clients.discovery import Discovery, Resource
-from canary.clients.kube_cache import Cache, Keep, Reflector
+from canary.clients.kube_cache import CRD, Cache, Keep, Reflector
 from canary.clients.kube_http import MERGE_PATCH, Call, KubeHttp
-from canary.errors import NotFound, Rejected
-from canary.ports import CANARY, EVENT, LEASE, Propagation, Watched
+from canary.errors import CanaryError, NotFound, Rejected
+from canary.ports import CANARY, EVENT, LEASE, Change, Propagation, Watched
 from meshes.contract import Kind, Manifest, ObjectRef
 
-CRD = Kind("apiextensions.k8s.io", "CustomResourceDefinition")
 FIELD_MANAGER = "canary-controller"
 MANAGER = ("fieldManager", FIELD_MANAGER)
+LONGEST_DELAY_S = 10.0
+
+log = structlog.get_logger()
 
 
 class KubeCluster:
@@ -36,6 +40,8 @@ class KubeCluster:
         self._reflectors: dict[tuple[Kind, str], Reflector] = {}
         self._tasks: asyncio.TaskGroup | None = None
         self._running: list[asyncio.Task[None]] = []
+        self._wanted: dict[Kind, set[str]] = {}
+        self._learning: set[Kind] = set()
 
     async def start(self, tasks: asyncio.TaskGroup) -> None:
         """Find out what is served, watch it in tasks of `tasks`, and return once all caches are filled.
@@ -66,15 +72,26 @@ class KubeCluster:
     def _crd_changed(self, event: Watched) -> None:
         spec = event.manifest.get("spec", {})
         kind = Kind(spec.get("group", ""), spec.get("names", {}).get("kind", ""))
-        if event.ref.kind == CRD and kind in self._kinds and self._tasks is not None:
-            known = {version["name"] for version in spec.get("versions", ()) if version.get("served")}
-            if known != set(self._discovery.served(kind)):
-                self._tasks.create_task(self._learn(kind), name=f"discover {kind}")
+        if event.ref.kind != CRD or kind not in self._kinds or self._tasks is None:
+            return
+        versions = () if event.change is Change.DELETED else spec.get("versions", ())
+        self._wanted[kind] = {version["name"] for version in versions if version.get("served")}
+        if self._wanted[kind] != set(self._discovery.served(kind)) and kind not in self._learning:
+            self._learning.add(kind)
+            self._running.append(self._tasks.create_task(self._learn(kind), name=f"discover {kind}"))
 
     async def _learn(self, kind: Kind) -> None:
-        # Between the CRD and its being served lies a moment (condition Established); the next change comes then.
-        await self._discovery.refresh({kind})
-        self._watch_what_is_served()
+        """Ask until the cluster serves what the CRD says: it is served some moments after its last change is told."""
+        delay = 0.1
+        while self._wanted[kind] != set(self._discovery.served(kind)):
+            try:
+                await self._discovery.refresh({kind})
+            except CanaryError as failure:
+                log.warning("discovery_interrupted", kind=str(kind), error=str(failure))
+            self._watch_what_is_served()
+            await asyncio.sleep(delay)
+            delay = min(LONGEST_DELAY_S, delay * 2)
+        self._learning.discard(kind)
 
     def stop(self) -> None:
         """End the watches."""
@@ -144,7 +161,7 @@ class KubeCluster:
 
     def _where(self, manifest: Manifest) -> tuple[Kind, Resource, str]:
         group, _, version = str(manifest.get("apiVersion", "")).rpartition("/")
-        kind = Kind(group, manifest["kind"])
+        kind = Kind(group, manifest["kind"]) if version else self._discovery.kind_named(manifest["kind"])
         resource = self._discovery.resource(kind)
         return kind, resource, version if version in resource.versions else resource.versions[0]
 

@@ -20,6 +20,9 @@ from canary.errors import CanaryError, NotFound, Rejected
 from canary.ports import CANARY, DEPLOYMENT, POD, Change, Watched
 from meshes.contract import Kind, Manifest, ObjectRef
 
+CRD = Kind("apiextensions.k8s.io", "CustomResourceDefinition")
+GONE = 10_000
+"""Of how many deleted objects the uids are remembered."""
 PAGE = 500
 WATCH_S = 300
 SILENCE_S = 100.0
@@ -27,6 +30,9 @@ SILENCE_S = 100.0
 
 Keep = Callable[[Kind, dict[str, Any]], Manifest]
 """Returns what a cache keeps of an object as the API server sent it."""
+
+SHORT_S = 1.0
+"""A watch that ends sooner is not begun again at once: something between us and the API server may cut them all."""
 
 log = structlog.get_logger()
 
@@ -38,6 +44,7 @@ class Cache:
         self._keep = keep or trimmed
         self._objects: dict[Kind, dict[tuple[str, str], Manifest]] = {}
         self._listeners: list[Callable[[Watched], None]] = []
+        self._gone: dict[str, None] = {}
 
     def get(self, ref: ObjectRef) -> Manifest | None:
         """Return the object, None when it is not there."""
@@ -59,11 +66,16 @@ class Cache:
         self._listeners.append(listener)
 
     def put(self, kind: Kind, manifest: dict[str, Any]) -> None:
-        """Take an object as the API server sent it, unless a newer one of the same name is there."""
+        """Take an object as the API server sent it, unless a newer one is known, or that it is gone.
+
+        The answer to a write may come after the watch has told of the object's end.
+        """
         ref = _ref(kind, manifest)
+        if manifest["metadata"].get("uid") in self._gone:
+            return
         objects = self._objects.setdefault(kind, {})
         before = objects.get((ref.namespace, ref.name))
-        if before is not None and not _newer(manifest, before):
+        if before is not None and not _newer(_version(manifest), _version(before)):
             return
         kept = self._keep(kind, manifest)
         objects[ref.namespace, ref.name] = kept
@@ -72,17 +84,21 @@ class Cache:
     def drop(self, kind: Kind, manifest: Mapping[str, Any]) -> None:
         """Forget an object that was deleted, unless another of the same name has come since."""
         ref = _ref(kind, manifest)
+        self._gone[manifest["metadata"].get("uid", "")] = None
+        if len(self._gone) > GONE:
+            del self._gone[next(iter(self._gone))]
         before = self._objects.get(kind, {}).get((ref.namespace, ref.name))
         if before is None or before["metadata"].get("uid") != manifest["metadata"].get("uid"):
             return
         del self._objects[kind][ref.namespace, ref.name]
         self._tell(Watched(change=Change.DELETED, ref=ref, manifest=before))
 
-    def replace(self, kind: Kind, namespace: str, listed: list[dict[str, Any]]) -> None:
-        """Take a whole list: what is not in it is gone."""
+    def replace(self, kind: Kind, namespace: str, listed: list[dict[str, Any]], version: str) -> None:
+        """Take a whole list as it was at `version`: what is not in it is gone, but for what was made since."""
         there = {_ref(kind, manifest) for manifest in listed}
         for (where, name), manifest in tuple(self._objects.get(kind, {}).items()):
-            if (not namespace or where == namespace) and ObjectRef(kind, where, name) not in there:
+            missing = (not namespace or where == namespace) and ObjectRef(kind, where, name) not in there
+            if missing and not _newer(_version(manifest), version):
                 self.drop(kind, manifest)
         for manifest in listed:
             self.put(kind, manifest)
@@ -113,8 +129,11 @@ class Reflector:
                 if not version:
                     version = await self._list()
                     self.filled.set()
+                began = asyncio.get_running_loop().time()
                 version = await self._watch(version)
                 self._failures = 0
+                if asyncio.get_running_loop().time() - began < SHORT_S:
+                    await asyncio.sleep(SHORT_S * random.uniform(0.5, 1))
             except (CanaryError, OSError, TimeoutError) as failure:
                 self._failures += 1
                 if isinstance(failure, Rejected | NotFound) or self._failures > 3:
@@ -136,8 +155,9 @@ class Reflector:
             items += [{**named, **item} for item in page["items"]]
             token = page["metadata"].get("continue", "")
             if not token:
-                self._cache.replace(self._resource.kind, self._namespace, items)
-                return str(page["metadata"]["resourceVersion"])
+                version = str(page["metadata"]["resourceVersion"])
+                self._cache.replace(self._resource.kind, self._namespace, items, version)
+                return version
 
     async def _watch(self, version: str) -> str:
         """Watch from `version` until the server ends it; return where to go on, "" to list anew."""
@@ -181,7 +201,8 @@ class Reflector:
 
 
 def trimmed(kind: Kind, manifest: dict[str, Any]) -> Manifest:
-    """Return the manifest without what is never read: managedFields but where commands are looked for, pods' specs."""
+    """Return the manifest without what is never read: managedFields but where commands are looked for, pods' specs,
+    the schemas of CRDs."""
     metadata = dict(manifest["metadata"])
     if kind not in (CANARY, DEPLOYMENT):
         metadata.pop("managedFields", None)
@@ -189,6 +210,9 @@ def trimmed(kind: Kind, manifest: dict[str, Any]) -> Manifest:
     if kind == POD:
         metadata.pop("annotations", None)
         kept.pop("spec", None)
+    if kind == CRD:
+        versions = [{key: each.get(key) for key in ("name", "served")} for each in manifest["spec"]["versions"]]
+        kept["spec"] = {**manifest["spec"], "versions": versions}
     return kept
 
 
@@ -197,10 +221,13 @@ def _ref(kind: Kind, manifest: Mapping[str, Any]) -> ObjectRef:
     return ObjectRef(kind, metadata.get("namespace", ""), metadata["name"])
 
 
-def _newer(manifest: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
-    """Return whether a manifest is newer; resourceVersions of one kind are compared as numbers (KEP-5504)."""
-    new, old = manifest["metadata"]["resourceVersion"], before["metadata"]["resourceVersion"]
-    return int(new) > int(old) if new.isdigit() and old.isdigit() else bool(new != old)
+def _version(manifest: Mapping[str, Any]) -> str:
+    return str(manifest["metadata"]["resourceVersion"])
+
+
+def _newer(new: str, old: str) -> bool:
+    """Return whether a version is newer; resourceVersions of one kind are compared as numbers (KEP-5504)."""
+    return int(new) > int(old) if new.isdigit() and old.isdigit() else new != old
 
 
 def _carries(manifest: Manifest, labels: Mapping[str, str]) -> bool:

@@ -104,7 +104,10 @@ class KubeHttp:
 
     @asynccontextmanager
     async def stream(self, call: Call, *, silence_s: float) -> AsyncIterator[aiohttp.StreamReader]:
-        """Open a streaming answer (a watch); reading raises TimeoutError after `silence_s` seconds without a byte."""
+        """Open a streaming answer (a watch).
+
+        Reading raises TimeoutError after `silence_s` seconds without a byte, ConnectionError when it is cut.
+        """
         limits = aiohttp.ClientTimeout(total=None, sock_connect=DEADLINE_S, sock_read=silence_s)
         try:
             response = await self._request(call, limits)
@@ -114,6 +117,8 @@ class KubeHttp:
             if response.status != 200:
                 self._answer(call, response, await response.read())
             yield response.content
+        except aiohttp.ClientPayloadError as error:
+            raise ConnectionResetError(f"{call.what}: the API server cut the answer") from error
         finally:
             response.close()
 

@@ -32,6 +32,12 @@ class ControlPlane:
     etcd: str
     apiserver: Program
 
+    def kubeconfig_at(self, url: str) -> Path:
+        """Write and return the kubeconfig of the administrator who comes by another address."""
+        path = self.folder / "elsewhere.kubeconfig"
+        path.write_text(_kubeconfig(url, ADMIN_TOKEN), encoding="utf-8")
+        return path
+
     def stop_apiserver(self) -> None:
         """End the API server as SIGKILL does: every connection is cut."""
         self.apiserver.kill()

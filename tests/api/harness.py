@@ -26,8 +26,9 @@ from canary.sandbox.simulated import PodBehaviour, SimulatedRuntime
 from canary.spec.status import status_from_json
 from meshes.contract import Kind, Manifest, ObjectRef
 from tests.api.control_plane import ControlPlane
+from tests.api.installing import permit
 from tests.api.node import Node
-from tests.api.people import People, shown
+from tests.api.people import People, closed, shown
 from tests.api.process import Process
 from tests.api.prometheus import prometheus
 from tests.builders import deployment, service, settings
@@ -63,7 +64,7 @@ class Harness:
         """Start another `canary run` on this namespace."""
         name = f"controller-{next(self._numbers)}"
         flags = {
-            "--kubeconfig": str(self.plane.kubeconfig),
+            "--kubeconfig": str(self.plane.folder / "controller.kubeconfig"),
             "--prometheus-url": self.prometheus_url,
             "--namespace": self.namespace,
             "--lease-namespace": self.namespace,
@@ -81,20 +82,19 @@ class Harness:
         await self.until(lambda: process.leads)
         return process
 
-    async def push(self, tag: str, **annotations: str) -> Manifest:
+    async def push(self, tag: str, *, replicas: int | None = None, **annotations: str) -> Manifest:
         """Apply the Deployment with an image of that tag, as a pipeline that leaves `replicas` alone."""
         noted = {**QUICK, **settings(**annotations)}
         image = f"registry.example/checkout:{tag}"
         return await self.people.apply(
-            deployment(image=image, replicas=None, annotations=noted, namespace=self.namespace)
+            deployment(image=image, replicas=replicas, annotations=noted, namespace=self.namespace)
         )
 
     async def onboarded(self, **annotations: str) -> Process:
         """Apply Deployment and Service, start a controller, and come to rest with three pods of version 1.0."""
+        process = self.start()
         await self.people.apply(service(namespace=self.namespace))
-        await self.push("1.0", **annotations)
-        await self.people.patch(self.ref(DEPLOYMENT), {"spec": {"replicas": 3}})
-        process = await self.started()
+        await self.push("1.0", replicas=3, **annotations)
         await self.until_phase(Phase.INITIALIZED)
         return process
 
@@ -199,6 +199,7 @@ async def harness(plane: ControlPlane, folder: Path) -> AsyncIterator[Harness]:
         await people.know(*WATCHED)
         namespace = f"t-{secrets.token_hex(4)}"
         await people.apply({"apiVersion": "v1", "kind": NAMESPACE.kind, "metadata": {"name": namespace}})
+        await permit(http, namespace)
         runtime, metrics = SimulatedRuntime(usual=QUICK_POD), FakeMetrics(http.clock)
         async with (
             prometheus(metrics) as url,
@@ -213,4 +214,12 @@ async def harness(plane: ControlPlane, folder: Path) -> AsyncIterator[Harness]:
                 for process in it.processes:
                     process.close()
     finally:
-        await http.close()
+        await closed(http)
+
+
+def hold_as_before(it: Harness) -> None:
+    """Assert that version 1.0 serves at full size, that nothing else runs, and that no traffic goes there."""
+    target = it.live(DEPLOYMENT)
+    assert target is not None
+    assert (it.serving(), it.weight) == (("1.0", 3), 0)
+    assert (target["spec"]["replicas"], target["spec"].get("paused", False)) == (0, False)

@@ -1,4 +1,4 @@
-"""What a person installs before the controller: CRDs, and a node that pods can be bound to."""
+"""What a person installs before the controller: CRDs, its ServiceAccount and rights; and a node to bind pods to."""
 
 from __future__ import annotations
 
@@ -10,28 +10,66 @@ import yaml
 
 from canary.clients.kube_http import Call, KubeHttp, connect
 from canary.errors import NotFound
+from canary.ports import NAMESPACE
 from canary.spec.crd import crd
+from meshes.contract import Kind
 from tests.api.control_plane import ControlPlane
+from tests.api.people import People, closed
 
 CRDS = "CANARY_TEST_CRDS"
 NODE = "the-node"
+INSTALL = Path(__file__).parents[2] / "manifests" / "install"
+RBAC = ("ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
 SERVED_WITHIN_S = 60.0
 
 
-def install(plane: ControlPlane, *files: Path) -> None:
-    """Create the node, the CRD of canary and those in the files, and return once all are served."""
-    asyncio.run(_install(plane, [crd(), *(_without_rules(yaml.safe_load(file.read_text())) for file in files)]))
+def install(plane: ControlPlane, *files: Path) -> Path:
+    """Create the node, the CRD of canary and those in the files, and what manifests/install gives the controller.
+
+    Return the kubeconfig of the controller's ServiceAccount, once all is served.
+    """
+    crds = [crd(), *(_without_rules(yaml.safe_load(file.read_text())) for file in files)]
+    return asyncio.run(_install(plane, crds))
 
 
-async def _install(plane: ControlPlane, crds: list[dict[str, Any]]) -> None:
+async def _install(plane: ControlPlane, crds: list[dict[str, Any]]) -> Path:
     http = await connect(plane.kubeconfig)
     try:
-        node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}}
-        await http.send(Call(method="POST", path="/api/v1/nodes", what="the node", body=node))
+        people = await _people(http)
+        await people.apply({"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}})
         for each in crds:
             await _define(http, each)
+        for each in [*_documents("namespace.yaml"), *_documents("rights.yaml")]:
+            await people.apply(each)
+        return plane.kubeconfig_for("controller", await _token(http))
     finally:
-        await http.close()
+        await closed(http)
+
+
+async def permit(http: KubeHttp, namespace: str) -> None:
+    """Let the controller hold its Lease in a namespace: the Role of manifests/install, moved there."""
+    people = await _people(http)
+    for each in _documents("rights.yaml"):
+        if each["kind"] in ("Role", "RoleBinding"):
+            await people.apply({**each, "metadata": {**each["metadata"], "namespace": namespace}})
+
+
+async def _people(http: KubeHttp) -> People:
+    people = People(http)
+    rbac = (Kind("rbac.authorization.k8s.io", kind) for kind in RBAC)
+    await people.know(NAMESPACE, Kind("", "Node"), Kind("", "ServiceAccount"), *rbac)
+    return people
+
+
+async def _token(http: KubeHttp) -> str:
+    path = "/api/v1/namespaces/canary-system/serviceaccounts/canary-controller/token"
+    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 7200}}
+    made = await http.send(Call(method="POST", path=path, what="a token", body=body))
+    return str(made["status"]["token"])
+
+
+def _documents(name: str) -> list[dict[str, Any]]:
+    return [each for each in yaml.safe_load_all((INSTALL / name).read_text(encoding="utf-8")) if each]
 
 
 async def _define(http: KubeHttp, definition: dict[str, Any]) -> None:

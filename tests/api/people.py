@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import yaml
@@ -97,3 +98,9 @@ class People:
 def shown(manifest: Manifest | None) -> str:
     """Return an object as `kubectl get -o yaml` prints it, for failures."""
     return str(yaml.safe_dump(manifest, sort_keys=False, width=160))
+
+
+async def closed(http: KubeHttp) -> None:
+    """Close the client and let the loop end its TLS connections, as aiohttp's "graceful shutdown" asks."""
+    await http.close()
+    await asyncio.sleep(0.25)

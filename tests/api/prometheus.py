@@ -20,7 +20,7 @@ async def prometheus(metrics: FakeMetrics) -> AsyncIterator[str]:
 
     async def query(request: web.Request) -> web.Response:
         asked = {**request.query, **(await request.post() if request.method == "POST" else {})}
-        at = datetime.fromtimestamp(float(asked.get("time", 0)), UTC)
+        at = datetime.fromtimestamp(float(str(asked.get("time", 0))), UTC)
         promql = str(asked["query"])
         try:
             series = [Series({}, 1.0)] if promql == "vector(1)" else await metrics.query(promql, at)

@@ -1,0 +1,80 @@
+"""The cache of watched objects: what is taken, what is too old, and what is gone and stays so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from canary.clients.kube_cache import CRD, Cache, trimmed
+from canary.ports import CONFIG_MAP, POD, Change, Watched
+from meshes.contract import ObjectRef
+
+ONE = ObjectRef(CONFIG_MAP, "shop", "one")
+
+
+def one(version: int, uid: str = "u1", **data: str) -> dict[str, Any]:
+    meta = {"namespace": "shop", "name": "one", "uid": uid, "resourceVersion": str(version)}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data}
+
+
+def listening(cache: Cache) -> list[tuple[Change, str]]:
+    heard: list[tuple[Change, str]] = []
+
+    def listen(event: Watched) -> None:
+        heard.append((event.change, event.manifest["metadata"]["resourceVersion"]))
+
+    cache.subscribe(listen)
+    return heard
+
+
+def test_versions_are_compared_as_numbers_and_older_ones_are_not_taken() -> None:
+    cache = Cache()
+    heard = listening(cache)
+    for version in (9, 10, 9, 10):
+        cache.put(CONFIG_MAP, one(version))
+    assert heard == [(Change.ADDED, "9"), (Change.MODIFIED, "10")]
+
+
+def test_an_answer_that_comes_after_the_end_of_its_object_does_not_bring_it_back() -> None:
+    cache = Cache()
+    heard = listening(cache)
+    cache.put(CONFIG_MAP, one(1))
+    cache.drop(CONFIG_MAP, one(3))
+    cache.put(CONFIG_MAP, one(2))
+    assert (cache.get(ONE), heard) == (None, [(Change.ADDED, "1"), (Change.DELETED, "1")])
+
+
+def test_an_object_that_came_in_the_place_of_another_outlives_the_others_end() -> None:
+    cache = Cache()
+    cache.put(CONFIG_MAP, one(1))
+    cache.put(CONFIG_MAP, one(5, uid="u2"))
+    cache.drop(CONFIG_MAP, one(4))
+    assert cache.get(ONE) == one(5, uid="u2")
+
+
+def test_what_a_list_does_not_have_is_gone_but_not_what_was_made_after_it() -> None:
+    cache = Cache()
+    heard = listening(cache)
+    cache.put(CONFIG_MAP, one(7))
+    cache.replace(CONFIG_MAP, "", [], "6")
+    assert cache.get(ONE) == one(7)
+    cache.replace(CONFIG_MAP, "another", [], "8")
+    assert cache.get(ONE) == one(7)
+    cache.replace(CONFIG_MAP, "shop", [], "8")
+    assert (cache.get(ONE), heard) == (None, [(Change.ADDED, "7"), (Change.DELETED, "7")])
+
+
+def test_who_listens_later_is_told_what_is_there() -> None:
+    cache = Cache()
+    cache.put(CONFIG_MAP, one(7))
+    assert listening(cache) == [(Change.ADDED, "7")]
+
+
+def test_what_nobody_reads_is_not_kept() -> None:
+    meta = {"namespace": "shop", "name": "one", "uid": "u1", "resourceVersion": "1"}
+    pod = {"metadata": {**meta, "managedFields": [1], "annotations": {"a": "b"}}, "spec": {}, "status": {"phase": "x"}}
+    assert trimmed(POD, pod) == {"metadata": meta, "status": {"phase": "x"}}
+    crd = {"metadata": meta, "spec": {"group": "g", "versions": [{"name": "v1", "served": True, "schema": {}}]}}
+    assert trimmed(CRD, crd) == {
+        "metadata": meta,
+        "spec": {"group": "g", "versions": [{"name": "v1", "served": True}]},
+    }
