@@ -20,6 +20,7 @@ from canary.clients.prometheus import Prometheus
 from canary.clients.prometheus_http import PrometheusAccess
 from canary.clients.slack import LogNotifier, Slack
 from canary.clients.slack_api import SlackSettings
+from canary.controller import scalers
 from canary.controller.leader import Elector, Guarded
 from canary.controller.queue import Key, KeyQueue, is_expected
 from canary.controller.reconcile import Reconciler, Tools
@@ -32,7 +33,6 @@ from canary.ports import (
     CONTROLLER_REVISION,
     DEPLOYMENT,
     ENDPOINT_SLICE,
-    HPA,
     NAMESPACE,
     POD,
     REPLICA_SET,
@@ -56,11 +56,11 @@ KINDS = (
     CONTROLLER_REVISION,
     DEPLOYMENT,
     ENDPOINT_SLICE,
-    HPA,
     NAMESPACE,
     POD,
     REPLICA_SET,
     SERVICE,
+    *scalers.KINDS,
 )
 """What is watched besides the routes of the meshes."""
 
