@@ -1,8 +1,8 @@
-"""The fixture `stage`: at the end of each scenario no invariant was broken and no pass raised what none may raise."""
+"""The fixture `stage`, and what holds in every scenario: no invariant was broken, no pass raised what none may raise."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
 
 import pytest
 import structlog
@@ -18,5 +18,14 @@ async def stage(cluster: InMemoryCluster, runtime: SimulatedRuntime) -> AsyncIte
         stage = Stage(cluster, runtime, logs)
         yield stage
         await stage.close()
-    assert stage.watch.found == []
-    assert stage.crashes() == []
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    """Hold what a scenario left behind to the invariants, as a part of the test itself."""
+    result = yield
+    stage = pyfuncitem.funcargs.get("stage")
+    if isinstance(stage, Stage):
+        assert stage.watch.found == []
+        assert stage.crashes() == []
+    return result
