@@ -84,19 +84,16 @@ class Kubelet:
         if running is not None:
             running.cancel()
         self._ending[uid] = asyncio.create_task(self._after(running, how))
-        self._ending[uid].add_done_callback(lambda task: self._ended(uid, task))
+        self._ending[uid].add_done_callback(lambda task: self._ended(uid, task, how))
 
-    def _ended(self, uid: str, task: asyncio.Task[None]) -> None:
+    def _ended(self, uid: str, task: asyncio.Task[None], how: Coroutine[Any, Any, None]) -> None:
+        how.close()  # a task that is cancelled before it began awaits nothing
         if not task.cancelled() and task.exception() is None:
             self._ending.pop(uid, None)
 
     async def _after(self, running: asyncio.Task[None] | None, how: Coroutine[Any, Any, None]) -> None:
-        try:
-            if running is not None:
-                await asyncio.wait([running])
-        except asyncio.CancelledError:
-            how.close()
-            raise
+        if running is not None:
+            await asyncio.wait([running])
         await how
 
     async def _release(self, ref: ObjectRef, pod: Manifest) -> None:
