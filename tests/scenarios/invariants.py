@@ -205,9 +205,7 @@ class Invariants:
 
     def _listed(self) -> set[str]:
         """The names of the ready pods behind the Service that clients call."""
-        slices = self._cluster.store.list(
-            ENDPOINT_SLICE, self._namespace, {"kubernetes.io/service-name": self._name}
-        )
+        slices = self._cluster.store.list(ENDPOINT_SLICE, self._namespace, {"kubernetes.io/service-name": self._name})
         points = [point for one in slices for point in one.get("endpoints") or ()]
         return {point["targetRef"]["name"] for point in points if point["conditions"].get("ready")}
 

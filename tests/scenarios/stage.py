@@ -78,7 +78,9 @@ class Controller:
 class Stage:
     """A cluster, its controller and the notes of one canary. Phases, weights and reasons have no repeats in a row."""
 
-    def __init__(self, cluster: InMemoryCluster, runtime: SimulatedRuntime, logs: list[MutableMapping[str, Any]]) -> None:
+    def __init__(
+        self, cluster: InMemoryCluster, runtime: SimulatedRuntime, logs: list[MutableMapping[str, Any]]
+    ) -> None:
         self.cluster, self.runtime, self.logs = cluster, runtime, logs
         self.metrics = FakeMetrics(cluster.clock)
         self.told = Told()

@@ -47,7 +47,9 @@ async def test_one_step_costs_six_writes_and_no_read(stage: Stage) -> None:
     await stage.onboarded(analysis=analysis(20, 50, 80))
     await stage.pushed("2.0", 20)
     await stage.until(lambda: stage.status.memory.effective_at is not None)
-    await stage.until(lambda: stage.status.step == 0 and stage.status.memory.evaluated_at is not None or stage.weight == 50)
+    await stage.until(
+        lambda: (stage.status.step == 0 and stage.status.memory.evaluated_at is not None) or stage.weight == 50
+    )
     stage.client.requests.clear()
     await stage.until_weight(50)
     await stage.until(lambda: stage.status.memory.effective_at is not None)

@@ -6,6 +6,7 @@ import pytest
 
 from canary.ports import CANARY, DEPLOYMENT
 from canary.rollout.phases import Phase
+from canary.sandbox.simulated import PodBehaviour
 from meshes.contract import Kind
 from tests.builders import deployment, ref, settings
 from tests.scenarios.stage import Stage, analysis, image
@@ -72,8 +73,6 @@ async def test_a_paused_version_that_fails_is_rolled_back(stage: Stage) -> None:
 
 
 async def test_abort_while_promoting_puts_the_old_version_back(stage: Stage) -> None:
-    from canary.sandbox.simulated import PodBehaviour
-
     await stage.onboarded()
     await stage.pushed("2.0", 50)
     stage.runtime.by_tag["2.0"] = PodBehaviour(ready_after=30.0)

@@ -8,6 +8,7 @@ import pytest
 
 from canary.rollout.model import Result
 from canary.rollout.phases import Phase
+from canary.sandbox.simulated import PodBehaviour
 from canary.settings import Settings
 from tests.scenarios.stage import Stage, analysis
 
@@ -41,7 +42,7 @@ async def test_no_data_holds_for_as_long_as_is_asked(stage: Stage) -> None:
     stage.canary_traffic(rate=0)
     stage.primary_traffic(rate=0)
     await stage.pushed("2.0", 20)
-    await stage.rest(1200)
+    await stage.rest(400)
     assert (stage.status.phase, stage.weight) == (Phase.PROGRESSING, 20)
     stage.canary_traffic(rate=50)
     await stage.until_phase(Phase.SUCCEEDED)
@@ -72,7 +73,7 @@ async def test_a_prometheus_that_never_answers_holds_the_split_and_is_told_once(
     await stage.onboarded()
     setattr(stage.metrics, fault, True)
     await stage.pushed("2.0", 20)
-    await stage.rest(1800)
+    await stage.rest(400)
     assert (stage.status.phase, stage.weight) == (Phase.PROGRESSING, 20)
     assert stage.reasons.count("MetricsUnavailable") == 1
     assert [check.verdict for check in stage.status.checks] == [Result.ERROR]
@@ -91,8 +92,6 @@ async def test_a_prometheus_that_is_down_is_told_again_after_an_hour(stage: Stag
 
 
 async def test_pods_that_crash_are_rolled_back_though_prometheus_is_down(stage: Stage) -> None:
-    from canary.sandbox.simulated import PodBehaviour
-
     stage.runtime.by_tag["2.0"] = PodBehaviour(dies_after=15.0)
     await stage.onboarded()
     stage.metrics.down = True

@@ -9,8 +9,9 @@ import pytest
 from canary.ports import CANARY, CONTROLLER_REVISION, DEPLOYMENT, HPA, NAMESPACE, SERVICE, Propagation
 from canary.rollout.phases import Phase
 from canary.sandbox.kinds import VIRTUAL_SERVICE
+from canary.sandbox.simulated import NEVER_READY
 from meshes.contract import ObjectRef
-from tests.builders import autoscaler, deployment, ref
+from tests.builders import autoscaler, canary, deployment, ref
 from tests.embedded import ready_images
 from tests.scenarios.stage import DEPLOYED, Stage, image
 
@@ -82,9 +83,6 @@ async def test_release_lets_an_unproved_version_into_service(stage: Stage) -> No
 
 
 async def test_leaving_while_onboarding_touches_nobody(stage: Stage) -> None:
-    from canary.sandbox.simulated import NEVER_READY
-    from tests.builders import canary
-
     stage.runtime.choose = lambda pod: NEVER_READY if "canary.delivery/role" in pod["metadata"]["labels"] else None
     await stage.there()
     stage.cluster.apply(canary())

@@ -160,5 +160,3 @@ async def test_two_namespaces_with_the_same_names_do_not_meet(stage: Stage) -> N
     assert stage.cluster.now(ref(DEPLOYMENT, "checkout", "stall"))["spec"]["replicas"] == 0
     await stage.until_phase(Phase.SUCCEEDED)
     assert ready_images(stage.cluster, "checkout-primary", "stall") == [image("1.0")] * 3
-
-

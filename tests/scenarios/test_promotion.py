@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from canary.rollout.phases import Phase
+from canary.sandbox.simulated import CRASHING, NEVER_READY
 from tests.scenarios.stage import Stage, analysis
 
 pytestmark = pytest.mark.looptime
@@ -62,8 +63,6 @@ async def test_skip_analysis_promotes_without_a_weight(stage: Stage) -> None:
 
 
 async def test_skip_analysis_promotes_nothing_that_does_not_become_ready(stage: Stage) -> None:
-    from canary.sandbox.simulated import CRASHING
-
     stage.runtime.by_tag["2.0"] = CRASHING
     await stage.onboarded(skipAnalysis=True)
     stage.push("2.0")
@@ -76,7 +75,7 @@ async def test_a_pause_step_holds_until_resume(stage: Stage) -> None:
     await stage.onboarded(analysis=analysis({"weight": 20, "pause": True}, {"weight": 50}))
     stage.push("2.0")
     await stage.until_phase(Phase.PAUSED)
-    await stage.rest(3600)
+    await stage.rest(400)
     assert (stage.status.phase, stage.weight) == (Phase.PAUSED, 20)
     stage.command("resume")
     await stage.until_phase(Phase.SUCCEEDED)
@@ -97,8 +96,6 @@ async def test_what_is_promoted_is_what_was_analysed_though_another_version_came
 
 
 async def test_a_primary_that_does_not_become_ready_is_put_back(stage: Stage) -> None:
-    from canary.sandbox.simulated import NEVER_READY
-
     await stage.onboarded(progressDeadline="60s")
     await stage.pushed("2.0", 50)
     stage.runtime.by_tag["2.0"] = NEVER_READY

@@ -146,14 +146,15 @@ async def test_a_pipeline_that_sets_replicas_with_each_push_is_served_as_well(st
     assert stage.history == [("2.0", "promoted"), ("3.0", "promoted")]
 
 
-async def test_replicas_set_in_mid_rollout_are_put_back(stage: Stage) -> None:
+async def test_pods_that_somebody_adds_in_mid_rollout_stay_until_it_is_drained(stage: Stage) -> None:
     await stage.onboarded()
     await stage.pushed("2.0")
     stage.cluster.edit(ref(DEPLOYMENT), {"spec": {"replicas": 5}})
-    await stage.rest(5)
-    assert stage.candidate == (1, True)
+    await stage.until_phase(Phase.FINALIZING)
+    assert stage.candidate == (5, True)
     await stage.until_phase(Phase.SUCCEEDED)
-    assert stage.history == [("2.0", "promoted")]
+    assert (stage.candidate, stage.history) == ((0, False), [("2.0", "promoted")])
+    assert stage.weights == [0, 20, 50, 0]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from canary.rollout.phases import Phase
+from canary.sandbox.simulated import PodBehaviour
 from tests.scenarios.stage import Stage, analysis
 
 pytestmark = pytest.mark.looptime
@@ -87,8 +88,6 @@ async def test_a_version_that_turns_bad_in_its_last_step_is_rolled_back(stage: S
 
 
 async def test_a_version_that_fails_while_it_is_promoted_is_put_back(stage: Stage) -> None:
-    from canary.sandbox.simulated import PodBehaviour
-
     await stage.onboarded()
     await stage.pushed("2.0", 50)
     stage.runtime.by_tag["2.0"] = PodBehaviour(ready_after=60.0)

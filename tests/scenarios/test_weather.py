@@ -13,7 +13,7 @@ from tests.scenarios.stage import Stage, analysis
 pytestmark = pytest.mark.looptime
 
 
-@pytest.mark.parametrize("seed", range(15))
+@pytest.mark.parametrize("seed", range(10))
 async def test_a_promotion_ends_right_though_calls_fail_at_random(stage: Stage, seed: int) -> None:
     await stage.there()
     stage.start(prepare=weather(seed, 0.15))
@@ -27,7 +27,7 @@ async def test_a_promotion_ends_right_though_calls_fail_at_random(stage: Stage, 
     assert stage.client.requests.counts.total() < 200
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(6))
 async def test_a_rollback_ends_right_though_calls_fail_at_random(stage: Stage, seed: int) -> None:
     await stage.onboarded()
     weather(seed, 0.3)(stage.client)
