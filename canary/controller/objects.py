@@ -55,10 +55,6 @@ def primary(target: Manifest, template: Mapping[str, Any], *, key: str, restarte
     """Return `-primary` without its size: the given template with our labels added, the other fields the user's."""
     name, namespace = target["metadata"]["name"], target["metadata"]["namespace"]
     spec = target["spec"]
-    selector = {
-        **spec["selector"],
-        "matchLabels": {**(spec["selector"].get("matchLabels") or {}), **primary_labels(name)},
-    }
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -71,11 +67,18 @@ def primary(target: Manifest, template: Mapping[str, Any], *, key: str, restarte
         },
         "spec": {
             **{field: spec[field] for field in DEPLOYMENT_FIELDS if field in spec},
-            "selector": selector,
+            "selector": primary_selector(target),
             "strategy": rolling(spec.get("strategy")),
             "template": primary_template(template, name, restarted_at),
         },
     }
+
+
+def primary_selector(target: Manifest) -> dict[str, Any]:
+    """Return the selector of `-primary`: the user's whole one, and our labels."""
+    selector = target["spec"]["selector"]
+    ours = primary_labels(target["metadata"]["name"])
+    return {**selector, "matchLabels": {**(selector.get("matchLabels") or {}), **ours}}
 
 
 def primary_template(template: Mapping[str, Any], target: str, restarted_at: str) -> dict[str, Any]:

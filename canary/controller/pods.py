@@ -58,7 +58,7 @@ def listed_behind(cluster: Cluster, namespace: str, service: str) -> Listed:
     ready: set[str] = set()
     for slice_ in cluster.list(ENDPOINT_SLICE, namespace, {"kubernetes.io/service-name": service}):
         for endpoint in slice_.get("endpoints") or ():
-            if (endpoint.get("conditions") or {}).get("ready", True) is not False:
+            if (endpoint.get("conditions") or {}).get("ready") is not False:
                 ready.add(_endpoint(endpoint))
     return Listed(frozenset(ready))
 

@@ -14,6 +14,7 @@ from canary.controller.names import (
     matches,
     primary_ref,
 )
+from canary.controller.objects import primary_selector
 from canary.controller.scalers import scalers_of
 from canary.controller.services import template_labels
 from canary.ports import CANARY, DEPLOYMENT, Cluster
@@ -25,6 +26,7 @@ def refusals(cluster: Cluster, plan: Plan, canary: Manifest, target: Manifest) -
     """Yield every reason why this Deployment cannot be onboarded as it is."""
     yield from _conflicts(cluster, plan, canary)
     yield from _names(cluster, plan)
+    yield from _selector(cluster, plan, target)
     yield from _template(plan, target)
     yield from _overlaps(cluster, plan, target)
     yield from _autoscalers(cluster, plan)
@@ -61,6 +63,19 @@ def _names(cluster: Cluster, plan: Plan) -> Iterator[Fault]:
                 reason="NameTaken",
                 message=f"{ref} is there already and not of this controller; rename or delete it, it is not touched",
             )
+
+
+def _selector(cluster: Cluster, plan: Plan, target: Manifest) -> Iterator[Fault]:
+    """A selector cannot be changed: `-primary` has that of the Deployment for which it was made."""
+    primary = cluster.get(primary_ref(plan.namespace, plan.target))
+    if primary is None or not is_ours(primary, plan.target):
+        return
+    if primary["spec"]["selector"] != primary_selector(target):
+        yield Fault(
+            reason="SelectorChanged",
+            message=f"Deployment {plan.target} came back with another selector than {plan.target}-primary was made "
+            "for; give it the selector that it had, or delete its Canary and create it again",
+        )
 
 
 def _template(plan: Plan, target: Manifest) -> Iterator[Fault]:

@@ -104,3 +104,10 @@ async def test_what_counts_as_seen_depends_on_what_the_deployment_was_last_answe
     command, _ = found(cluster, key=key, status=status)
     assert command is not None
     assert command.with_template is with_template
+
+
+async def test_one_on_the_canary_comes_with_no_template_whoever_set_it(cluster: InMemoryCluster) -> None:
+    live = {**cluster.now(ref(CANARY))}
+    live["metadata"] = {**live["metadata"], "annotations": settings(command="abort"), "managedFields": []}
+    command, _ = command_on(live, cluster.now(ref(DEPLOYMENT)), TESTED, "newer")
+    assert command == Command(name=CommandName.ABORT, text="abort", by="")

@@ -13,8 +13,8 @@ from canary.sandbox.cluster import InMemoryCluster
 from canary.spec.plan import plan_from
 from meshes.contract import Manifest
 from tests.builders import JSON, canary, deployment, ref, service
-from tests.controller.driver import Driver, applied
-from tests.embedded import eventually
+from tests.controller.driver import OLD, Driver, applied, onboarded
+from tests.embedded import eventually, ready_images
 
 pytestmark = pytest.mark.looptime
 
@@ -139,3 +139,14 @@ async def test_a_mesh_that_is_not_installed(cluster: InMemoryCluster) -> None:
         cluster.unregister(kind)
     refused = await seen(cluster, deployment(), service(), canary())
     assert "serves no VirtualService.networking.istio.io" in refused["MeshNotInstalled"]
+
+
+async def test_a_deployment_that_comes_back_with_another_selector(cluster: InMemoryCluster) -> None:
+    driver = await onboarded(cluster)
+    cluster.remove(ref(DEPLOYMENT))
+    await driver.for_a_while(30)
+    other = deployment(selector={"matchLabels": {"team": "payments"}})
+    cluster.apply(other)
+    await driver.for_a_while(30)
+    assert [fault.reason for fault in driver.observe().world.faults] == ["SelectorChanged"]
+    assert ready_images(cluster, "checkout-primary") == [OLD] * 3
