@@ -128,6 +128,6 @@ def _new(it: Pass) -> Decision:
 def _pods_in_the_way(it: Pass) -> str:
     """Return which pods keep the first scale-up from being one write; those that are left alone need not go."""
     target = it.target
-    if target.other_pods or (target.pods and not contested(it)):
+    if target.other_pods or (target.pods and not (contested(it) and it.apex_safe)):
         return f"{target.pods} pods of the Deployment are still there"
     return ""
