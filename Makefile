@@ -38,6 +38,7 @@ crd: $(INSTALLED) ## Write manifests/crd.yaml anew
 	mkdir -p manifests
 	$(BIN)/canary crd > manifests/crd.yaml.new
 	mv manifests/crd.yaml.new manifests/crd.yaml
+	cp manifests/crd.yaml manifests/install/crd.yaml
 
 docs: $(INSTALLED) ## Write docs/annotations.md and the phase diagram over decide.py anew
 	$(BIN)/python -m canary.rollout.diagram --write

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from canary.controller import pods as podlist
 from canary.controller.commands import command_on
@@ -21,18 +21,17 @@ from canary.controller.scalers import Scaler, scalers_of, seen
 from canary.controller.services import Around, is_narrow, look_around, narrowed
 from canary.controller.sides import Sight, primary_now, primary_pods, target_now
 from canary.ports import CONTROLLER_REVISION, DEPLOYMENT, NAMESPACE, POD, REPLICA_SET, Cluster
-from canary.rollout.model import Apex, Fault, Plan, Side, Status, World
+from canary.rollout.model import Apex, Command, Fault, Plan, Side, Status, World
 from meshes.contract import Kind, Manifest, ObjectRef, Route, RouteError, Seen, Workload
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Observation:
-    """What was found about the target `name`. Objects are None when they are not there, or not ours where they should
+class Live:
+    """The live objects around the target `name`. They are None when they are not there, or not ours where they should
     be; `route` is None while the apex's port is unknown.
     """
 
     name: str
-    world: World
     canary: Manifest
     target: Manifest | None
     primary: Manifest | None
@@ -42,61 +41,76 @@ class Observation:
     route: Route | None
     live_route: Manifest | None
     stored: Mapping[str, Manifest]
+    command: Command | None
     command_at: Manifest | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation(Live):
+    """The live objects, and what they say to the rules."""
+
+    world: World
 
 
 def observe(sight: Sight) -> Observation:
     """Return what is true now as far as the caches know. Makes no request."""
+    sight.pull_errors.forget_all_but(sight.cluster.list(POD, sight.plan.namespace))
+    live = _live(sight)
+    return Observation(world=_world(sight, live), **{part.name: getattr(live, part.name) for part in fields(live)})
+
+
+def _live(sight: Sight) -> Live:
     cluster, plan = sight.cluster, sight.plan
-    sight.pull_errors.forget_all_but(cluster.list(POD, plan.namespace))
     target = _living(cluster.get(ObjectRef(DEPLOYMENT, plan.namespace, plan.target)))
-    primary = cluster.get(primary_ref(plan.namespace, plan.target))
-    primary = primary if primary is not None and is_ours(primary, plan.target) else None
-    service = cluster.get(canary_service_ref(plan.namespace, plan.target))
-    service = service if service is not None and is_ours(service, plan.target) else None
+    primary = _ours(cluster.get(primary_ref(plan.namespace, plan.target)), plan)
     shape = target or primary
     around = look_around(cluster, plan, shape) if shape is not None else narrowed(cluster, plan)
     route = _route(sight, around)
-    live_route = cluster.get(sight.mesh.route_ref(route)) if route is not None else None
-    stored = {
-        key_in(one): one
-        for one in cluster.list(CONTROLLER_REVISION, plan.namespace, {TARGET: plan.target})
-        if is_ours(one, plan.target) and key_in(one)
-    }
-    scaler = next(iter(scalers_of(cluster, plan.namespace, plan.target)), None)
     command, command_at = command_on(sight.canary, target, sight.status, _key(cluster, target))
-    faults = [*sight.faults, *around.faults]
-    if target is not None:
-        faults += refusals(cluster, plan, sight.canary, target)
-        faults += _route_faults(sight, route)
-    world = World(
-        target=target_now(sight, target) if target is not None else None,
-        primary=primary_now(sight, primary) if primary is not None else None,
-        split=sight.mesh.observe(route, live_route) if route is not None else _NO_ROUTE,
-        apex=_apex(sight, around),
-        canary_pin=(service["spec"].get("selector") or {}).get(HASH_LABEL, "") if service is not None else None,
-        stored=frozenset(stored),
-        generation=int(sight.canary["metadata"].get("generation", 1)),
-        autoscaler=seen(scaler, plan.target) if scaler is not None else None,
+    return Live(
+        name=plan.target,
+        canary=sight.canary,
+        target=target,
+        primary=primary,
+        canary_service=_ours(cluster.get(canary_service_ref(plan.namespace, plan.target)), plan),
+        around=around,
+        scaler=next(iter(scalers_of(cluster, plan.namespace, plan.target)), None),
+        route=route,
+        live_route=cluster.get(sight.mesh.route_ref(route)) if route is not None else None,
+        stored={
+            key_in(one): one
+            for one in cluster.list(CONTROLLER_REVISION, plan.namespace, {TARGET: plan.target})
+            if is_ours(one, plan.target) and key_in(one)
+        },
         command=command,
+        command_at=command_at,
+    )
+
+
+def _world(sight: Sight, live: Live) -> World:
+    cluster, plan, service = sight.cluster, sight.plan, live.canary_service
+    faults = [*sight.faults, *live.around.faults]
+    if live.target is not None:
+        faults += refusals(cluster, plan, sight.canary, live.target)
+        faults += _route_faults(sight, live.route)
+    return World(
+        target=target_now(sight, live.target) if live.target is not None else None,
+        primary=primary_now(sight, live.primary) if live.primary is not None else None,
+        split=sight.mesh.observe(live.route, live.live_route) if live.route is not None else _NO_ROUTE,
+        apex=_apex(sight, live.around),
+        canary_pin=(service["spec"].get("selector") or {}).get(HASH_LABEL, "") if service is not None else None,
+        stored=frozenset(live.stored),
+        generation=int(sight.canary["metadata"].get("generation", 1)),
+        autoscaler=seen(live.scaler, plan.target) if live.scaler is not None else None,
+        command=live.command,
         leaving=bool(sight.canary["metadata"].get("deletionTimestamp")),
         namespace_terminating=_terminating(cluster, plan.namespace),
         faults=tuple(faults),
     )
-    return Observation(
-        name=plan.target,
-        world=world,
-        canary=sight.canary,
-        target=target,
-        primary=primary,
-        canary_service=service,
-        around=around,
-        scaler=scaler,
-        route=route,
-        live_route=live_route,
-        stored=stored,
-        command_at=command_at,
-    )
+
+
+def _ours(manifest: Manifest | None, plan: Plan) -> Manifest | None:
+    return manifest if manifest is not None and is_ours(manifest, plan.target) else None
 
 
 _NO_ROUTE = Seen(weight=None, accepted=False, because="the port of the apex is not known")
