@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import http.client
 import json
 import os
 import signal
@@ -47,6 +49,18 @@ class Process:
     def leads(self) -> bool:
         """Whether it ever won the lease."""
         return any(self.events("leadership_won"))
+
+    def readiness(self) -> str:
+        """Return what /readyz says, "" while nothing answers there. Quick: the process is on this machine."""
+        ports = [entry["port"] for entry in self.events("probes_served")]
+        if not ports or self.exit_code is not None:
+            return ""
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", ports[0], timeout=5)) as connection:
+            try:
+                connection.request("GET", "/readyz")
+                return connection.getresponse().read().decode()
+            except OSError:
+                return ""
 
     def kill(self) -> None:
         """End it as the kernel does: nothing that it would still do happens."""
