@@ -143,13 +143,19 @@ def _finished(before: Pass, decision: Decision) -> Decision:
         message=decision.because,
         version=VERSION,
         observed_generation=before.world.generation,
-        target_generation=_answered_generation(before, status),
     )
     status = replace(status, conditions=conditions(before.on(status), decision.because))
+    if status != before.status or not _scaling_up(before):
+        status = replace(status, target_generation=_answered_generation(before, status))
     wanted = decision.wanted
     if before.world.target is None:
         wanted = replace(wanted, target=None, store=None)
     return replace(decision, status=status, wanted=wanted)
+
+
+def _scaling_up(before: Pass) -> bool:
+    """Return whether pods of the candidate are awaited: what they lead to tells the generation of the scale-up too."""
+    return before.phase is Phase.PROGRESSING and before.target.ready < before.memory.candidate
 
 
 def _answered_generation(before: Pass, status: Status) -> int:

@@ -1,4 +1,4 @@
-"""The fixture `stage`, and what holds in every scenario: no invariant was broken, no pass raised what none may raise."""
+"""The fixture `stage`, and what holds in every scenario: no invariant was broken, no pass raised a fault of ours."""
 
 from __future__ import annotations
 

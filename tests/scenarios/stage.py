@@ -217,12 +217,16 @@ class Stage:
             await eventually(self.cluster, lambda: bool(predicate()), within)
         except AssertionError:
             raise AssertionError(
-                f"not within {within:g} s: phases {self.phases}, weights {self.weights}, because {self.status.message!r}"
+                f"not within {within:g} s: phases {self.phases}, weights {self.weights}, {self.status.message!r}"
                 f", candidate {self.candidate}, reasons {self.reasons}, {self.watch.found} {self.crashes()}"
             ) from None
 
     async def until_phase(self, phase: Phase, within: float = ROLLOUT_S) -> None:
         await self.until(lambda: self.status.phase is phase, within)
+
+    async def until_serving(self, tag: str) -> None:
+        """Wait until the primary's three pods are of a version, and the rollout is over."""
+        await self.until(lambda: self.serving == [tag] * 3 and self.status.phase is Phase.SUCCEEDED)
 
     async def until_weight(self, weight: int, within: float = ROLLOUT_S) -> None:
         await self.until(lambda: self.weight == weight and self.status.weight == weight, within)

@@ -43,18 +43,22 @@ def _shown(call: Call) -> str:
     return f"{call.ref.kind.kind} {call.ref.name} {call.subresource}".strip()
 
 
-async def test_one_step_costs_six_writes_and_no_read(stage: Stage) -> None:
+async def test_one_step_costs_six_writes_and_no_read_beside_its_evaluation(stage: Stage) -> None:
     await stage.onboarded(analysis=analysis(20, 50, 80))
     await stage.pushed("2.0", 20)
-    await stage.until(lambda: stage.status.memory.effective_at is not None)
-    await stage.until(
-        lambda: (stage.status.step == 0 and stage.status.memory.evaluated_at is not None) or stage.weight == 50
-    )
+    await stage.rest(15)
     stage.client.requests.clear()
     await stage.until_weight(50)
-    await stage.until(lambda: stage.status.memory.effective_at is not None)
-    asked = stage.client.requests
-    assert (asked.reads, asked.writes <= 6) == (0, True), list(asked.log)
+    await stage.rest(15)
+    assert [(call.verb, _shown(call)) for call in stage.client.requests.log if call.ref.kind != EVENT] == [
+        (Verb.PATCH, "Canary checkout status"),  # the evaluation, and what follows from it
+        (Verb.PATCH, "Deployment checkout"),
+        (Verb.PATCH, "Canary checkout status"),
+        (Verb.PATCH, "VirtualService checkout"),
+        (Verb.PATCH, "Canary checkout status"),  # accepted
+        (Verb.PATCH, "Canary checkout status"),  # settled
+    ]
+    assert stage.client.requests.counts[Verb.CREATE, EVENT] == 1
 
 
 async def test_one_evaluation_costs_one_write_and_no_read(stage: Stage) -> None:
@@ -62,8 +66,25 @@ async def test_one_evaluation_costs_one_write_and_no_read(stage: Stage) -> None:
     await stage.pushed("2.0", 20)
     await stage.until(lambda: stage.status.memory.evaluated_at is not None)
     stage.client.requests.clear()
-    evaluated, windows = stage.status.memory.evaluated_at, 0
-    while windows < 5:
-        await stage.until(lambda: stage.status.memory.evaluated_at != evaluated)
-        evaluated, windows = stage.status.memory.evaluated_at, windows + 1
+    await stage.rest(5 * 20 + 1)
     assert calls_between(stage) == [(Verb.PATCH, "Canary checkout status")] * 5
+
+
+async def test_a_prometheus_that_is_down_costs_no_write_a_scrape(stage: Stage) -> None:
+    await stage.onboarded()
+    await stage.pushed("2.0", 20)
+    stage.metrics.down = True
+    await stage.rest(60)
+    stage.client.requests.clear()
+    await stage.rest(600)
+    assert list(stage.client.requests.log) == []
+
+
+async def test_a_canary_that_rests_after_a_rollout_costs_nothing(stage: Stage) -> None:
+    await stage.onboarded()
+    stage.push("2.0")
+    await stage.until_phase(Phase.SUCCEEDED)
+    await stage.rest(30)
+    stage.client.requests.clear()
+    await stage.rest(600)
+    assert list(stage.client.requests.log) == []

@@ -45,7 +45,7 @@ async def test_a_second_version_follows_the_first(stage: Stage) -> None:
     await stage.onboarded()
     for tag in ("2.0", "3.0"):
         stage.push(tag)
-        await stage.until(lambda tag=tag: stage.status.phase is Phase.SUCCEEDED and tag in stage.serving)
+        await stage.until_serving(tag)
     assert stage.phases == [*PROMOTED, *PROMOTED[1:]]
     assert stage.weights == [0, 20, 50, 0, 20, 50, 0]
     assert stage.history == [("2.0", "promoted"), ("3.0", "promoted")]

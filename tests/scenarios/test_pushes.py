@@ -140,8 +140,7 @@ async def test_a_pipeline_that_sets_replicas_with_each_push_is_served_as_well(st
     await stage.onboarded()
     for tag in ("2.0", "3.0"):
         stage.cluster.apply(deployment(image=image(tag), replicas=3))
-        await stage.until(lambda tag=tag: stage.serving == [tag] * 3)
-        await stage.until_phase(Phase.SUCCEEDED)
+        await stage.until_serving(tag)
     assert stage.candidate == (0, False)
     assert stage.history == [("2.0", "promoted"), ("3.0", "promoted")]
 

@@ -19,12 +19,12 @@ pytestmark = pytest.mark.looptime
 CONTAINER: Mapping[str, Any] = deployment()["spec"]["template"]["spec"]["containers"][0]
 
 
-def template(**spec: Any) -> dict[str, Any]:
+def template(**spec: Any) -> Any:
     labels = {"app": "checkout", "team": "payments"}
     return {"template": {"metadata": {"labels": labels}, "spec": {"containers": [CONTAINER], **spec}}}
 
 
-def volumes() -> dict[str, Any]:
+def volumes() -> Any:
     return template(volumes=[{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}])
 
 
@@ -35,6 +35,17 @@ def taken(kind: Any, name: str) -> Manifest:
 
 HOST_PORT = {**CONTAINER, "ports": [{"name": "http", "containerPort": 8080, "hostPort": 8080}]}
 
+
+def labelled(labels: Mapping[str, str]) -> Any:
+    """A pod template with these labels."""
+    return {"metadata": {"labels": labels}, "spec": {"containers": [CONTAINER]}}
+
+
+NEIGHBOUR = deployment(
+    "neighbour", selector={"matchLabels": {"tier": "b"}}, template=labelled({"tier": "b", "stack": "shop"})
+)
+ALL = service("all", selector={"stack": "shop"})
+
 REFUSED = [
     pytest.param([taken(DEPLOYMENT, "checkout-primary")], {}, "NameTaken", id="the name of the primary"),
     pytest.param([taken(SERVICE, "checkout-canary")], {}, "NameTaken", id="the name of the canary Service"),
@@ -44,7 +55,7 @@ REFUSED = [
         [deployment(strategy={"type": "Recreate"}, **volumes())], {}, "VolumeNotShared", id="a volume for one pod"
     ),
     pytest.param(
-        [deployment("other", **{**template(), "selector": {"matchLabels": {"team": "payments"}}})],
+        [deployment("other", selector={"matchLabels": {"team": "payments"}}, **template())],
         {},
         "SelectorOverlap",
         id="pods of another Deployment",
@@ -60,16 +71,12 @@ REFUSED = [
         id="two autoscalers",
     ),
     pytest.param(
-        [deployment("neighbour", **{"selector": {"matchLabels": {"tier": "b"}}, "template": {
-            "metadata": {"labels": {"tier": "b", "app": "x", "stack": "shop"}}, "spec": {"containers": [CONTAINER]}}}),
-         deployment(**{**template(), "template": {**template()["template"], "metadata": {
-             "labels": {"app": "checkout", "stack": "shop"}}}}),
-         service("all", selector={"stack": "shop"})],
+        [NEIGHBOUR, deployment(template=labelled({"app": "checkout", "stack": "shop"})), ALL],
         {},
         "ServiceShared",
         id="a Service with pods of others",
     ),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("objects", "spec", "reason"), REFUSED)
