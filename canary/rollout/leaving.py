@@ -116,6 +116,8 @@ def _up(it: Pass) -> bool:
 
 def _leaving(it: Pass, because: str, target: TargetWanted | None, apex: ApexWanted) -> Decision:
     decision = answer(it, it.status, because, target)
+    if apex is ApexWanted.NARROW:
+        apex = decision.wanted.apex
     moves = it.world.autoscaler is not None and apex is ApexWanted.WIDE
     scaler = ScalerWanted.TARGET if moves else ScalerWanted.LEAVE
     return replace(decision, wanted=replace(decision.wanted, apex=apex, scaler=scaler))

@@ -214,3 +214,4 @@ def test_aborting_while_a_superseded_rollout_is_cleared_ends_the_one_that_waits(
 
     assert (decision.status.phase, decision.status.last_failed) == (Phase.ROLLING_BACK, NEWER.key)
     assert decision.status.history[0].revision == NEWER.shown
+    assert decision.wanted.canary_pin is None, "not before the drain"
