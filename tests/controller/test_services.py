@@ -86,6 +86,8 @@ async def test_another_service_of_the_same_pods_is_narrowed_too(cluster: InMemor
 async def test_a_service_that_comes_later_is_narrowed_when_it_comes(cluster: InMemoryCluster) -> None:
     driver = await onboarded(cluster)
     cluster.apply(service("later", selector={"app": "checkout"}))
+    await eventually(cluster, lambda: cluster.get(ref(SERVICE, "later")))
+    assert not driver.observe().world.apex.narrow
     await driver.for_a_while(5)
     assert cluster.now(ref(SERVICE, "later"))["spec"]["selector"] == {"app": "checkout", **OURS}
     cluster.remove(ref(CANARY))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -127,6 +128,7 @@ async def test_invalid_annotations_keep_the_last_good_spec_and_are_told_once(sho
     await shop.annotated(enabled="true", interval="30s")
     before = shop.canary
     await shop.annotated(enabled="true", interval="never", stepz="5")
+    await asyncio.sleep(5)
     await shop.look()
     assert shop.canary == before
     assert shop.events == [("Deployment", "Warning", "InvalidSpec")]
