@@ -48,14 +48,12 @@ class Freeze:
 
     def __init__(self, stage: Stage, number: int) -> None:
         self.frozen = asyncio.Event()
-        self.accepted = asyncio.Event()
         self.call: Call | None = None
         self._controller = stage.controllers[-1]
         self._number = number
         self._writes = 0
         self._thaw = asyncio.Event()
         self._controller.client.before = self._before
-        self._controller.client.after = self._after
 
     async def thaw(self) -> None:
         """Let the late write go out, with all that this controller knew when it froze, and end it after that."""
@@ -75,10 +73,6 @@ class Freeze:
             await self._thaw.wait()
         elif self._writes > self._number:
             await asyncio.Event().wait()
-
-    def _after(self, call: Call) -> None:
-        if call is self.call:
-            self.accepted.set()
 
 
 def weather(seed: int, share: float) -> Callable[[Client], None]:
