@@ -21,6 +21,7 @@ from canary.clients.prometheus_http import PrometheusAccess
 from canary.clients.slack import LogNotifier, Slack
 from canary.clients.slack_api import SlackSettings
 from canary.controller import scalers
+from canary.controller.asking import Asker
 from canary.controller.leader import Elector, Guarded
 from canary.controller.queue import Key, KeyQueue, is_expected
 from canary.controller.reconcile import Reconciler, Tools
@@ -91,9 +92,13 @@ async def control(outside: Outside, settings: Settings, *, epoch: str) -> None:
     """
     mesh_named(settings.mesh)
     teller = Teller(outside.cluster, outside.notifier, outside.clock)
+    # Each of these asks the next one for work: they are tied by name, and run only once all are there.
+    asker = Asker(start=lambda key: asks.add(key), wake=lambda key: passes.add(key))
+    asks = KeyQueue(asker, on_failure=_failed, jitter=random.random)
     tools = Tools(
         cluster=outside.cluster,
         metrics=outside.metrics,
+        asker=asker,
         clock=outside.clock,
         teller=teller,
         timing=settings.timing,
@@ -107,6 +112,7 @@ async def control(outside: Outside, settings: Settings, *, epoch: str) -> None:
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(passes.run(), name="passes")
         tasks.create_task(shims.run(), name="shims")
+        tasks.create_task(asks.run(), name="asks")
 
 
 async def serve(settings: Settings, *, kubeconfig: Path | None, context: str | None) -> None:

@@ -7,14 +7,15 @@ was under way. Not its job: deciding (canary.rollout), what a write looks like (
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
 
 from canary.controller.act import Act
-from canary.controller.measure import Measurement, answer
+from canary.controller.asking import Asker, Errand, moment_of
+from canary.controller.measure import Measurement
 from canary.controller.merge import exact
 from canary.controller.names import COMMAND, annotations_of, resource_version
 from canary.controller.observe import Observation, observe, subjects
@@ -26,11 +27,14 @@ from canary.controller.tell import About, Teller
 from canary.errors import ConfigError, Unavailable
 from canary.ports import CANARY, DEPLOYMENT, Clock, Cluster, Metrics, ref_of
 from canary.rollout.decide import decide
-from canary.rollout.model import Condition, Decision, Fault, Notice, Plan, Status, Timing, Truth
+from canary.rollout.model import Answer, Condition, Decision, Fault, Notice, Plan, Question, Status, Timing, Truth
 from canary.rollout.questions import questions
 from canary.spec.plan import plan_from
 from canary.spec.status import status_from_json, status_to_json
 from meshes.contract import Manifest, Mesh, ObjectRef
+
+WHILE_ASKING = timedelta(seconds=1)
+"""How long a pass that waits for answers waits at least before it looks again; the answers wake it before."""
 
 log = structlog.get_logger()
 
@@ -41,6 +45,7 @@ class Tools:
 
     cluster: Cluster
     metrics: Metrics
+    asker: Asker
     clock: Clock
     teller: Teller
     timing: Timing
@@ -80,6 +85,7 @@ class Reconciler:
         if canary is None:
             for memory in (self._plans, self._written, self._epochs, self._pull_errors):
                 memory.pop(key, None)
+            self._tools.asker.forget(key)
             return None
         with structlog.contextvars.bound_contextvars(namespace=key[0], canary=key[1], number=next(self._serial)):
             try:
@@ -98,13 +104,7 @@ class Reconciler:
         if found is None:
             return None
         plan, status, seen = found.plan, found.status, found.seen
-        asked = questions(plan, status, seen.world, found.now)
-        if asked:
-            measurement = Measurement(
-                plan=plan, mesh=found.mesh, metrics=self._tools.metrics, subjects=subjects(seen, plan, status)
-            )
-            answers = await answer(asked, measurement) if measurement.subjects else {}
-            seen = replace(seen, world=replace(seen.world, answers=answers))
+        seen = replace(seen, world=replace(seen.world, answers=self._answers(key, found)))
         decision = decide(plan=plan, status=status, world=seen.world, now=found.now)
         decision = replace(decision, status=self._fenced(key, canary, decision.status))
         written = await self._write_status(key, canary, status, decision.status)
@@ -112,7 +112,21 @@ class Reconciler:
         await act.run()
         await self._tell(act, decision, plan)
         _log(status, decision)
+        if decision.again_in is not None and decision.status == status and self._tools.asker.is_out(key):
+            return max(decision.again_in, WHILE_ASKING)
         return decision.again_in
+
+    def _answers(self, key: Key, found: _Pass) -> Mapping[Question, Answer]:
+        """Return the answers that have come; when some are due and none are there, send for them."""
+        moment = moment_of(found.status)
+        answers = self._tools.asker.take(key, moment)
+        asked = questions(found.plan, found.status, found.seen.world, found.now)
+        due = any(question not in answers for question in asked)
+        sides = subjects(found.seen, found.plan, found.status) if due else {}
+        if sides:
+            measurement = Measurement(plan=found.plan, mesh=found.mesh, metrics=self._tools.metrics, subjects=sides)
+            self._tools.asker.send(key, Errand(asked=asked, measurement=measurement, moment=moment))
+        return answers
 
     def _look(self, key: Key, canary: Manifest) -> _Pass | None:
         """Return what is wanted, remembered and true now; None when the status cannot be read, which is logged.
