@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from canary.app import KINDS, mesh_named
-from canary.clients.kube import CRD
+from canary.clients.kube_cache import CRD
 from canary.controller import scalers
 from canary.errors import NotFound
 from canary.ports import CANARY, DEPLOYMENT, HPA
