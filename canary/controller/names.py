@@ -44,6 +44,17 @@ def owner_labels(target: str) -> dict[str, str]:
     return {MANAGED_BY: MANAGER, TARGET: target}
 
 
+def target_of(canary: Manifest) -> str:
+    """Return the name of the Deployment that a Canary is about: the one it took into service, else that of its spec.
+
+    The status knows the former (status.py in canary.spec); a targetRef that was changed since is refused.
+    """
+    memory = (canary.get("status") or {}).get("memory") or {}
+    objects = (memory.get("memory") or {}).get("objects") or {}
+    wanted = ((canary.get("spec") or {}).get("targetRef") or {}).get("name", "")
+    return str(objects.get("target") or wanted)
+
+
 def is_ours(manifest: Manifest, target: str) -> bool:
     """Return whether the controller made the object for that target."""
     labels = labels_of(manifest)

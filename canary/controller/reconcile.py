@@ -17,7 +17,8 @@ from canary.controller.act import Act
 from canary.controller.asking import Asker, Errand, moment_of
 from canary.controller.measure import Measurement
 from canary.controller.merge import exact
-from canary.controller.names import COMMAND, annotations_of, resource_version
+from canary.controller.moving import give_back, has_moved, in_force
+from canary.controller.names import COMMAND, annotations_of, resource_version, target_of
 from canary.controller.observe import Observation, observe, subjects
 from canary.controller.pods import PullErrors
 from canary.controller.queue import Key
@@ -62,6 +63,7 @@ class _Pass:
     mesh: Mesh
     status: Status
     now: datetime
+    sight: Sight
     seen: Observation
 
 
@@ -104,9 +106,11 @@ class Reconciler:
         if found is None:
             return None
         plan, status, seen = found.plan, found.status, found.seen
+        if await self._moved(found, canary):
+            return timedelta(0)
         seen = replace(seen, world=replace(seen.world, answers=self._answers(key, found)))
         decision = decide(plan=plan, status=status, world=seen.world, now=found.now)
-        decision = replace(decision, status=self._fenced(key, canary, decision.status))
+        decision = replace(decision, status=self._fenced(key, canary, _with_objects(decision.status, plan)))
         written = await self._write_status(key, canary, status, decision.status)
         act = Act(cluster=self._tools.cluster, mesh=found.mesh, seen=seen, decision=decision, canary=written)
         await act.run()
@@ -139,10 +143,11 @@ class Reconciler:
         except ConfigError as error:
             log.error("status_unreadable", error=str(error))  # the split that is there is held
             return None
-        target = self._tools.cluster.get(ObjectRef(DEPLOYMENT, key[0], str(canary["spec"]["targetRef"]["name"])))
+        target = self._tools.cluster.get(ObjectRef(DEPLOYMENT, key[0], target_of(canary)))
         faults = annotation_faults(target, canary)
         try:
-            plan = plan_from(canary, timing=self._tools.timing, default_mesh=self._tools.default_mesh)
+            wanted = plan_from(canary, timing=self._tools.timing, default_mesh=self._tools.default_mesh)
+            plan = in_force(wanted, status)
             mesh = self._tools.mesh_named(plan.mesh)
             self._plans[key] = plan
         except ConfigError as error:
@@ -161,7 +166,19 @@ class Reconciler:
             pull_errors=self._pull_errors.setdefault(key, PullErrors()),
             faults=faults,
         )
-        return _Pass(plan=plan, mesh=mesh, status=status, now=now, seen=observe(sight))
+        return _Pass(plan=plan, mesh=mesh, status=status, now=now, sight=sight, seen=observe(sight))
+
+    async def _moved(self, found: _Pass, canary: Manifest) -> bool:
+        """At rest, give the old route back when the spec names other objects; return whether there was one."""
+        before = found.status.memory.objects
+        if before is None or not has_moved(found.plan, found.status):
+            return False
+        mesh = self._tools.mesh_named(before.mesh)
+        seen = observe(replace(found.sight, mesh=mesh, plan=found.plan.with_objects(before)))
+        new = found.seen.route
+        if seen.route is None or (new is not None and mesh.route_ref(seen.route) == found.mesh.route_ref(new)):
+            return False
+        return await give_back(self._tools.cluster, mesh, seen, canary=canary, status=found.status)
 
     async def _never_valid(self, canary: Manifest, error: ConfigError) -> None:
         """Say that the spec cannot be worked with and no earlier one is known; the split that is there is held."""
@@ -217,6 +234,13 @@ class Reconciler:
     async def _record(self, notices: Iterable[Notice], about: About) -> None:
         for wrong in await self._tools.teller.record(notices, about):
             log.warning("event_not_written", error=wrong)
+
+
+def _with_objects(status: Status, plan: Plan) -> Status:
+    """Return the status with the objects that the plan in force works with, from the onboarding on."""
+    if status.phase is None or status.memory.objects == plan.objects:
+        return status
+    return replace(status, memory=replace(status.memory, objects=plan.objects))
 
 
 def _log(before: Status, decision: Decision) -> None:

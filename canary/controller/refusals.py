@@ -13,6 +13,7 @@ from canary.controller.names import (
     labels_of,
     matches,
     primary_ref,
+    target_of,
 )
 from canary.controller.objects import primary_selector
 from canary.controller.scalers import scalers_of
@@ -41,7 +42,7 @@ def _conflicts(cluster: Cluster, plan: Plan, canary: Manifest) -> Iterator[Fault
 
     for other in cluster.list(CANARY, plan.namespace):
         name = other["metadata"]["name"]
-        same = (other.get("spec") or {}).get("targetRef", {}).get("name") == plan.target
+        same = target_of(other) == plan.target
         if name != plan.name and same and rank(other) < rank(canary):
             yield Fault(
                 reason="TargetConflict",

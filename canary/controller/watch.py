@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 
-from canary.controller.names import HASH_LABEL, ROLE, TARGET
+from canary.controller.names import HASH_LABEL, ROLE, TARGET, target_of
 from canary.controller.queue import Key
 from canary.ports import (
     CANARY,
@@ -62,7 +62,7 @@ class Watch:
         before = self._targeted.pop(key, None)
         if before is not None:
             self._targets[before].discard(key)
-        target = (key[0], _target_of(event.manifest))
+        target = (key[0], target_of(event.manifest))
         if event.change is not Change.DELETED:
             self._targeted[key] = target
             self._targets[target].add(key)
@@ -112,7 +112,3 @@ class Watch:
 def _labelled(manifest: Manifest) -> str:
     value = manifest["metadata"].get("labels", {}).get(TARGET, "")
     return str(value)
-
-
-def _target_of(manifest: Manifest) -> str:
-    return str(manifest.get("spec", {}).get("targetRef", {}).get("name", manifest["metadata"]["name"]))

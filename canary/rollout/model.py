@@ -16,7 +16,7 @@ from canary.rollout.decision import (
     TargetWanted,
     Wanted,
 )
-from canary.rollout.plan import Builtin, Check, Limit, NoData, Plan, ServicePlan, Step, Timing, TrackConfig
+from canary.rollout.plan import Builtin, Check, Limit, NoData, Objects, Plan, ServicePlan, Step, Timing, TrackConfig
 from canary.rollout.status import (
     CheckResult,
     CommandName,
@@ -68,6 +68,7 @@ __all__ = [
     "NoAnswer",
     "NoData",
     "Notice",
+    "Objects",
     "Outcome",
     "Past",
     "Plan",

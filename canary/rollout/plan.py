@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 
@@ -97,6 +97,17 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Objects:
+    """The part of a plan that says which objects are worked with; a change of it is taken at rest."""
+
+    target: str
+    mesh: str
+    service: ServicePlan
+    route: str | None = None
+    kuma_form: str = "auto"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What the Canary's spec says, units resolved and defaults filled in, with the controller's timing."""
 
@@ -122,3 +133,21 @@ class Plan:
     slack_channel: str = ""
     slack_mention: str = ""
     timing: Timing = Timing()
+
+    @property
+    def objects(self) -> Objects:
+        """Which objects are worked with."""
+        return Objects(
+            target=self.target, mesh=self.mesh, service=self.service, route=self.route, kuma_form=self.kuma_form
+        )
+
+    def with_objects(self, objects: Objects) -> Plan:
+        """Return the plan for other objects."""
+        return replace(
+            self,
+            target=objects.target,
+            mesh=objects.mesh,
+            service=objects.service,
+            route=objects.route,
+            kuma_form=objects.kuma_form,
+        )

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from canary.rollout.phases import Phase
+from canary.rollout.plan import Objects
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +147,8 @@ class Memory:
     """What the rules must remember beyond what people see. Times are when the controller saw the thing, None if not."""
 
     stage: Stage = Stage.REST
+    objects: Objects | None = None
+    """The objects that are in force; in mid-rollout a change of them waits."""
     epoch: str = ""
     """Stamped on objects (ROLLOUT invariant 6)."""
     told: Mapping[str, datetime] = field(default_factory=dict)

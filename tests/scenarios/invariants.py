@@ -10,7 +10,15 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
-from canary.controller.names import EPOCH, HASH_LABEL, PRIMARY_FINALIZER, RESTORE_FINALIZER, is_ours, labels_of
+from canary.controller.names import (
+    EPOCH,
+    HASH_LABEL,
+    PRIMARY_FINALIZER,
+    RESTORE_FINALIZER,
+    is_ours,
+    labels_of,
+    target_of,
+)
 from canary.ports import CANARY, DEPLOYMENT, ENDPOINT_SLICE, POD, SERVICE, Change, Watched
 from canary.rollout.model import Status
 from canary.rollout.phases import Phase
@@ -79,7 +87,7 @@ class Invariants:
     def _canary(self) -> Manifest | None:
         """The oldest Canary of the Deployment."""
         found = self._cluster.store.list(CANARY, self._namespace)
-        return next((one for one in found if one["spec"]["targetRef"]["name"] == self._name), None)
+        return next((one for one in found if target_of(one) == self._name), None)
 
     @property
     def _status(self) -> Status:
