@@ -65,55 +65,58 @@ STATUS = Status(
 )
 
 
+NAMED = {
+    "phase": "Progressing",
+    "weight": 10,
+    "observedWeight": 5,
+    "step": 1,
+    "revision": "p1-c1",
+    "stableRevision": "d0",
+    "targetGeneration": 7,
+    "failedChecks": 1,
+    "checks": [
+        {
+            "name": "success-rate",
+            "value": 97.123457,
+            "limit": 99.0,
+            "requests": 120,
+            "verdict": "failed",
+            "message": "too few",
+            "at": SHOWN,
+        }
+    ],
+    "message": "waits for the evaluation",
+    "startedAt": SHOWN,
+    "lastTransitionTime": SHOWN,
+    "observedGeneration": 3,
+    "lastCommand": {"name": "resume", "revision": "p1-c1", "at": SHOWN, "by": "kubectl"},
+    "history": [
+        {
+            "revision": "abc",
+            "image": "shop/checkout:v1",
+            "outcome": "rolled_back",
+            "message": "97 %",
+            "startedAt": SHOWN,
+            "endedAt": SHOWN,
+            "highestWeight": 10,
+        }
+    ],
+    "conditions": [
+        {
+            "type": "Ready",
+            "status": "True",
+            "reason": "InPlace",
+            "message": "all is in place",
+            "lastTransitionTime": SHOWN,
+        }
+    ],
+    "version": VERSION,
+}
+"""What people see of STATUS."""
+
+
 def test_people_see_the_fields_of_the_contract() -> None:
-    named = {key: value for key, value in status_to_json(STATUS).items() if key != "memory"}
-    assert named == {
-        "phase": "Progressing",
-        "weight": 10,
-        "observedWeight": 5,
-        "step": 1,
-        "revision": "p1-c1",
-        "stableRevision": "d0",
-        "targetGeneration": 7,
-        "failedChecks": 1,
-        "checks": [
-            {
-                "name": "success-rate",
-                "value": 97.123457,
-                "limit": 99.0,
-                "requests": 120,
-                "verdict": "failed",
-                "message": "too few",
-                "at": SHOWN,
-            }
-        ],
-        "message": "waits for the evaluation",
-        "startedAt": SHOWN,
-        "lastTransitionTime": SHOWN,
-        "observedGeneration": 3,
-        "lastCommand": {"name": "resume", "revision": "p1-c1", "at": SHOWN, "by": "kubectl"},
-        "history": [
-            {
-                "revision": "abc",
-                "image": "shop/checkout:v1",
-                "outcome": "rolled_back",
-                "message": "97 %",
-                "startedAt": SHOWN,
-                "endedAt": SHOWN,
-                "highestWeight": 10,
-            }
-        ],
-        "conditions": [
-            {
-                "type": "Ready",
-                "status": "True",
-                "reason": "InPlace",
-                "message": "all is in place",
-                "lastTransitionTime": SHOWN,
-            }
-        ],
-        "version": VERSION,
-    }
+    assert {key: value for key, value in status_to_json(STATUS).items() if key != "memory"} == NAMED
 
 
 def test_messages_are_cut() -> None:
