@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -41,7 +42,7 @@ async def probes(port: int, pages: Mapping[str, Page], *, host: str = "") -> Asy
         await _answer(pages, reader, writer)
 
     try:
-        server = await asyncio.start_server(answer, host or None, port, limit=LONGEST_HEAD)
+        server = await asyncio.start_server(answer, sock=_listening(host, port), limit=LONGEST_HEAD)
     except OSError as error:
         why = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be opened ({error.strerror})"
         raise ConfigError(f"port {port} {why}: choose another with --metrics-port (0 takes any free one)") from error
@@ -50,6 +51,13 @@ async def probes(port: int, pages: Mapping[str, Page], *, host: str = "") -> Asy
     finally:
         server.close()
         await server.wait_closed()
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """Return one socket for IPv4 and IPv6: of two, each would get a free port of its own."""
+    if not host and socket.has_dualstack_ipv6():
+        return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
+    return socket.create_server((host, port))
 
 
 async def _answer(pages: Mapping[str, Page], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -95,3 +95,9 @@ async def test_a_port_that_may_not_be_opened_is_said() -> None:
     with pytest.raises(ConfigError, match=r"port 8080 cannot be opened \(.*\): choose another with --metrics-port"):
         async with probes(8080, PAGES, host="203.0.113.1"):
             pass
+
+
+async def test_the_free_port_that_is_told_answers_on_every_address() -> None:
+    for _ in range(5):
+        async with probes(0, PAGES) as port:
+            assert "200 OK" in await asked(port, "GET /healthz HTTP/1.1\r\n\r\n")
