@@ -77,6 +77,7 @@ class Reconciler:
         self._epochs: dict[Key, str] = {}
         self._serial = itertools.count(1)
         self._pull_errors: dict[Key, PullErrors] = {}
+        self._unread: dict[Key, str] = {}
 
     async def __call__(self, key: Key) -> timedelta | None:
         """Make one pass; return when to look again without an event, None for never.
@@ -85,7 +86,7 @@ class Reconciler:
         """
         canary = self._tools.cluster.get(ObjectRef(CANARY, *key))
         if canary is None:
-            for memory in (self._plans, self._written, self._epochs, self._pull_errors):
+            for memory in (self._plans, self._written, self._epochs, self._pull_errors, self._unread):
                 memory.pop(key, None)
             self._tools.asker.forget(key)
             return None
@@ -99,11 +100,14 @@ class Reconciler:
 
     async def _pass(self, key: Key, canary: Manifest) -> timedelta | None:
         try:
-            found = self._look(key, canary)
+            status = status_from_json(canary.get("status"))
+        except ConfigError as error:
+            await self._unreadable(key, canary, error)
+            return None
+        try:
+            found = self._look(key, canary, status)
         except ConfigError as error:
             await self._never_valid(canary, error)
-            return None
-        if found is None:
             return None
         plan, status, seen = found.plan, found.status, found.seen
         if await self._moved(found, canary):
@@ -132,17 +136,20 @@ class Reconciler:
             self._tools.asker.send(key, Errand(asked=asked, measurement=measurement, moment=moment))
         return answers
 
-    def _look(self, key: Key, canary: Manifest) -> _Pass | None:
-        """Return what is wanted, remembered and true now; None when the status cannot be read, which is logged.
+    async def _unreadable(self, key: Key, canary: Manifest, error: ConfigError) -> None:
+        """Say, once, that the status cannot be read. The split that is there is held: nothing may be guessed."""
+        if self._unread.get(key) != str(error):
+            self._unread[key] = str(error)
+            log.error("status_unreadable", error=str(error))
+            notice = Notice(reason="StatusUnreadable", text=str(error), warning=True)
+            await self._record([notice], About(canary=canary, target=None))
+
+    def _look(self, key: Key, canary: Manifest, status: Status) -> _Pass:
+        """Return what is wanted, remembered and true now.
 
         Raises ConfigError for a spec that cannot be worked with when no earlier one is known.
         """
         now = self._tools.clock.now()
-        try:
-            status = status_from_json(canary.get("status"))
-        except ConfigError as error:
-            log.error("status_unreadable", error=str(error))  # the split that is there is held
-            return None
         target = self._tools.cluster.get(ObjectRef(DEPLOYMENT, key[0], target_of(canary)))
         faults = annotation_faults(target, canary)
         try:
