@@ -77,7 +77,7 @@ async def _demo(wanted: RigSettings, console: Console, *, as_json: bool, picture
         show = _Show(parts, console, picture)
         async with show.running():
             outcome = await show.story.tell()
-    console.print(summary(outcome))
+    console.print(summary(outcome), soft_wrap=True)
     if as_json:
         print(json.dumps(outcome.as_json()))
     return outcome.faults()

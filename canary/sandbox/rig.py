@@ -17,7 +17,7 @@ from canary.clients.prometheus import Prometheus
 from canary.clients.prometheus_http import PrometheusAccess
 from canary.clients.slack import Slack
 from canary.clients.slack_api import SlackSettings
-from canary.ports import DEPLOYMENT
+from canary.ports import DEPLOYMENT, ENDPOINT_SLICE
 from canary.sandbox import shop
 from canary.sandbox.cluster import InMemoryCluster
 from canary.sandbox.envoy import Envoy, EnvoySettings
@@ -137,7 +137,10 @@ def _targets(node: NodeRuntime) -> list[Target]:
 
 
 async def _shop_is_open(cluster: InMemoryCluster) -> None:
-    """Apply the first version without canary, and return once all its pods are ready."""
+    """Apply the first version without canary, and return once the Service lists all its pods as ready.
+
+    The Deployment's own status is ahead of that: a load that began then would meet a data plane without endpoints.
+    """
     cluster.apply(shop.service())
     cluster.apply(shop.deployment(shop.OLD, {}))
     wanted = ObjectRef(DEPLOYMENT, shop.NAMESPACE, shop.NAME)
@@ -145,6 +148,13 @@ async def _shop_is_open(cluster: InMemoryCluster) -> None:
     changed = asyncio.Event()
     cluster.subscribe(lambda _: changed.set())
     async with asyncio.timeout(START_S):
-        while (cluster.now(wanted).get("status") or {}).get("readyReplicas", 0) < shop.REPLICAS:
+        while _listed(cluster) < shop.REPLICAS:
             changed.clear()
             await changed.wait()
+
+
+def _listed(cluster: InMemoryCluster) -> int:
+    """Return how many ready endpoints the shop's Service has."""
+    labels = {"kubernetes.io/service-name": shop.NAME}
+    slices = cluster.list(ENDPOINT_SLICE, shop.NAMESPACE, labels)
+    return sum(bool(point["conditions"].get("ready")) for part in slices for point in part.get("endpoints") or ())
