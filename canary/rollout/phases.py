@@ -28,11 +28,6 @@ class Phase(StrEnum):
         """True in Initialized, Succeeded and Failed: no rollout runs."""
         return self in (Phase.INITIALIZED, Phase.SUCCEEDED, Phase.FAILED)
 
-    @property
-    def under_analysis(self) -> bool:
-        """True in Progressing and Paused: a revision is being looked at."""
-        return self in (Phase.PROGRESSING, Phase.PAUSED)
-
 
 @dataclass(frozen=True, slots=True)
 class Transition:
