@@ -263,17 +263,18 @@ def _carry(it: Pass, judged: Judged, why_not: str) -> Decision:
     return _told(it, before, judged, _sentence(it, why_not))
 
 
-def _told(it: Pass, before: int, judged: Judged, because: str) -> Decision:
+def _told(it: Pass, before: int, judged: Judged, sentence: str) -> Decision:
     notices, weight = judged.notices, it.status.weight
     facts = {"weight": f"{weight} %", "ready pods": str(it.target.ready), "primary": str(it.primary_replicas)}
     if weight > before:
         text = f"Weight raised from {before} to {weight} %, step {it.status.step + 1} of {len(it.plan.steps)}"
-        text += f": {judged.because}" if judged.because else ""
+        because = judged.because or (_newest(it) if before else "")  # the evaluation that let it rise may be passes ago
+        text += f": {because}" if because else ""
         notices = (*notices, Notice(reason=Reason.WEIGHT_ADVANCED, text=text, facts=facts))
     elif weight < before:
         text = f"Weight lowered from {before} to {weight} %: {it.target.ready} pods are ready"
         notices = (*notices, Notice(reason=Reason.WEIGHT_LOWERED, text=text, warning=True, facts=facts))
-    return answer(it, it.status, because, kept_target(it), notices)
+    return answer(it, it.status, sentence, kept_target(it), notices)
 
 
 def _sentence(it: Pass, why_not: str) -> str:

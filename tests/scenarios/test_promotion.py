@@ -105,3 +105,15 @@ async def test_a_primary_that_does_not_become_ready_is_put_back(stage: Stage) ->
     assert stage.weights == [0, 20, 50, 0]
     assert stage.history == [("2.0", "rolled_back")]
     assert "pods of the primary were ready with it within 60 s" in stage.status.message
+
+
+async def test_each_raise_of_the_weight_says_what_let_it_rise(stage: Stage) -> None:
+    await stage.onboarded()
+    stage.push("2.0")
+    await stage.until_phase(Phase.PROMOTING)
+    raised = [note.text for note in stage.told.notes if note.reason == "WeightAdvanced"]
+    assert raised == [
+        "Weight raised from 0 to 20 %, step 1 of 2",
+        "Weight raised from 20 to 50 %, step 2 of 2: passed, "
+        "success-rate is 100 % (at least 99 %): 0 bad of 1000 requests in 20 s",
+    ]
