@@ -6,9 +6,18 @@ import asyncio
 
 from hypothesis import HealthCheck, settings
 
+from tests.bounded import pytest_runtest_call, pytest_runtest_setup, pytest_runtest_teardown
 from tests.embedded import cluster, embedded, kubelet, runtime
 
-__all__ = ["cluster", "embedded", "kubelet", "runtime"]
+__all__ = [
+    "cluster",
+    "embedded",
+    "kubelet",
+    "pytest_runtest_call",
+    "pytest_runtest_setup",
+    "pytest_runtest_teardown",
+    "runtime",
+]
 
 # The same examples in each run, so that a planted fault is caught every time or never.
 settings.register_profile("steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])

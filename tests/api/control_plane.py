@@ -18,6 +18,8 @@ from typing import Self
 
 import yaml
 
+from canary.sandbox.processes import die_with_parent
+
 ADMIN_TOKEN = "admin-of-the-tests"
 PATIENCE_S = 90.0
 
@@ -43,8 +45,11 @@ class ControlPlane:
         self.apiserver.kill()
 
     def start_apiserver(self) -> None:
-        """Start the API server again, on the same port and etcd, and return once it is ready."""
+        """Start the API server again, on the same port and etcd. Call it on the main thread, as `Program.start`."""
         self.apiserver.start()
+
+    def until_ready(self) -> None:
+        """Return once the API server is ready."""
         _until_answers(f"{self.url}/readyz")
 
     def kubeconfig_for(self, name: str, token: str) -> Path:
@@ -56,7 +61,10 @@ class ControlPlane:
 
 @dataclass(slots=True, kw_only=True)
 class Program:
-    """One program of the control plane; it may be ended and started again."""
+    """One program of the control plane; it may be ended and started again.
+
+    It ends with the thread that started it, hence with the tests however those were killed.
+    """
 
     binary: Path
     folder: Path
@@ -73,8 +81,18 @@ class Program:
     def start(self) -> None:
         with (self.folder / f"{self.binary.name}.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [str(self.binary), *self.flags], stdout=log, stderr=log, cwd=self.folder, start_new_session=True
+                [str(self.binary), *self.flags],
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                start_new_session=True,
+                preexec_fn=die_with_parent,
             )
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
 
     def kill(self) -> None:
         assert self._process is not None

@@ -14,19 +14,29 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from canary.sandbox.processes import die_with_parent
+
 ENDS_WITHIN_S = 60.0
 
 
 class Process:
-    """One controller. Its log, standard output and error together, is the file `log`."""
+    """One controller. Its log, standard output and error together, is the file `log`; it does not outlive the tests."""
 
     def __init__(self, name: str, log: Path, flags: Sequence[str]) -> None:
         self.name, self.log = name, log
         environment = {key: value for key, value in os.environ.items() if not key.startswith(("CANARY_", "SLACK_"))}
         with log.open("wb") as out:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "canary", "run", *flags], stdout=out, stderr=out, env=environment
+                [sys.executable, "-m", "canary", "run", *flags],
+                stdout=out,
+                stderr=out,
+                env=environment,
+                preexec_fn=die_with_parent,
             )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     @property
     def exit_code(self) -> int | None:

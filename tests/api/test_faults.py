@@ -70,7 +70,8 @@ async def test_a_rollout_goes_on_after_the_api_server_restarts(at_work: Harness)
     await at_work.until(lambda: standby.readiness() == "standby\n")
     assert leader.readiness() == "leader\n"
     at_work.plane.stop_apiserver()
-    await asyncio.to_thread(at_work.plane.start_apiserver)
+    at_work.plane.start_apiserver()
+    await asyncio.to_thread(at_work.plane.until_ready)
     await at_work.until_phase(Phase.SUCCEEDED)
     assert_promoted(at_work)
     assert standby.exit_code is None
