@@ -31,6 +31,7 @@ from canary.controller.watch import Watch
 from canary.errors import CanaryError, ConfigError, Unavailable
 from canary.ports import (
     CANARY,
+    CLAIM,
     CONTROLLER_REVISION,
     DEPLOYMENT,
     ENDPOINT_SLICE,
@@ -54,6 +55,7 @@ LEASE_NAME = "canary-controller"
 
 KINDS = (
     CANARY,
+    CLAIM,
     CONTROLLER_REVISION,
     DEPLOYMENT,
     ENDPOINT_SLICE,

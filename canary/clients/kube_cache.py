@@ -17,7 +17,7 @@ import structlog
 from canary.clients.discovery import Resource
 from canary.clients.kube_http import Call, KubeHttp
 from canary.errors import CanaryError, NotFound, Rejected
-from canary.ports import CANARY, DEPLOYMENT, POD, Change, Watched
+from canary.ports import CANARY, CLAIM, DEPLOYMENT, POD, Change, Watched
 from meshes.contract import Kind, Manifest, ObjectRef
 
 CRD = Kind("apiextensions.k8s.io", "CustomResourceDefinition")
@@ -202,7 +202,7 @@ class Reflector:
 
 def trimmed(kind: Kind, manifest: dict[str, Any]) -> Manifest:
     """Return the manifest without what is never read: managedFields but where commands are looked for, pods' specs,
-    the schemas of CRDs."""
+    the schemas of CRDs, all of a claim but its access modes."""
     metadata = dict(manifest["metadata"])
     if kind not in (CANARY, DEPLOYMENT):
         metadata.pop("managedFields", None)
@@ -210,6 +210,10 @@ def trimmed(kind: Kind, manifest: dict[str, Any]) -> Manifest:
     if kind == POD:
         metadata.pop("annotations", None)
         kept.pop("spec", None)
+    if kind == CLAIM:
+        metadata.pop("annotations", None)
+        kept.pop("status", None)
+        kept["spec"] = {"accessModes": manifest["spec"].get("accessModes", [])}
     if kind == CRD:
         versions = [{key: each.get(key) for key in ("name", "served")} for each in manifest["spec"]["versions"]]
         kept["spec"] = {**manifest["spec"], "versions": versions}

@@ -18,9 +18,9 @@ from canary.controller.names import (
 from canary.controller.objects import primary_selector
 from canary.controller.scalers import scalers_of
 from canary.controller.services import template_labels
-from canary.ports import CANARY, DEPLOYMENT, Cluster
+from canary.ports import CANARY, CLAIM, DEPLOYMENT, Cluster
 from canary.rollout.model import Fault, Plan
-from meshes.contract import Manifest
+from meshes.contract import Manifest, ObjectRef
 
 
 def refusals(cluster: Cluster, plan: Plan, canary: Manifest, target: Manifest) -> Iterator[Fault]:
@@ -28,7 +28,8 @@ def refusals(cluster: Cluster, plan: Plan, canary: Manifest, target: Manifest) -
     yield from _conflicts(cluster, plan, canary)
     yield from _names(cluster, plan)
     yield from _selector(cluster, plan, target)
-    yield from _template(plan, target)
+    yield from _ports(plan, target)
+    yield from _volumes(cluster, plan, target)
     yield from _overlaps(cluster, plan, target)
     yield from _autoscalers(cluster, plan)
 
@@ -79,7 +80,7 @@ def _selector(cluster: Cluster, plan: Plan, target: Manifest) -> Iterator[Fault]
         )
 
 
-def _template(plan: Plan, target: Manifest) -> Iterator[Fault]:
+def _ports(plan: Plan, target: Manifest) -> Iterator[Fault]:
     spec: Mapping[str, Any] = target["spec"]["template"]["spec"]
     for container in (*(spec.get("initContainers") or ()), *spec["containers"]):
         if spec.get("hostNetwork") or any(port.get("hostPort") for port in container.get("ports") or ()):
@@ -88,14 +89,38 @@ def _template(plan: Plan, target: Manifest) -> Iterator[Fault]:
                 message=f"Deployment {plan.target}: container {container['name']} takes a port of its node, so primary "
                 "and candidate could not run side by side; use a Service instead of hostPort and hostNetwork",
             )
-    if (target["spec"].get("strategy") or {}).get("type") == "Recreate":
-        for volume in spec.get("volumes") or ():
-            if "persistentVolumeClaim" in volume:
-                yield Fault(
-                    reason="VolumeNotShared",
-                    message=f"Deployment {plan.target}: with strategy Recreate its volume {volume['name']} is taken "
-                    "for one that only one pod may mount, so primary and candidate could not run side by side",
-                )
+
+
+def _volumes(cluster: Cluster, plan: Plan, target: Manifest) -> Iterator[Fault]:
+    """Claims that one pod, or with strategy Recreate one node, has to itself."""
+    recreates = (target["spec"].get("strategy") or {}).get("type") == "Recreate"
+    for volume in target["spec"]["template"]["spec"].get("volumes") or ():
+        name = (volume.get("persistentVolumeClaim") or {}).get("claimName")
+        if name is None:
+            continue
+        claim = cluster.get(ObjectRef(CLAIM, plan.namespace, name))
+        why = _unshared(claim, recreates=recreates)
+        if why:
+            yield Fault(
+                reason="VolumeNotShared",
+                message=f"Deployment {plan.target}: PersistentVolumeClaim {name} of its volume {volume['name']} {why}, "
+                "so primary and candidate could not run side by side; give them a claim with ReadWriteMany",
+            )
+
+
+def _unshared(claim: Manifest | None, *, recreates: bool) -> str:
+    """Return why pods cannot share a claim, "" when they can. Its access modes are what its volume is able to do.
+
+    ReadWriteOnce is one node, not one pod: who rolls without Recreate shares it already (API reference of claims).
+    """
+    if claim is None:
+        return "is not there" if recreates else ""
+    modes = set(claim["spec"].get("accessModes") or ())
+    if modes & {"ReadWriteMany", "ReadOnlyMany"}:
+        return ""
+    if modes == {"ReadWriteOncePod"}:
+        return "is ReadWriteOncePod, for a single pod"
+    return "is ReadWriteOnce, and the strategy is Recreate" if recreates else ""
 
 
 def _overlaps(cluster: Cluster, plan: Plan, target: Manifest) -> Iterator[Fault]:

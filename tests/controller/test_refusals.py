@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from canary.controller.refusals import refusals
-from canary.ports import CANARY, DEPLOYMENT, POD, SERVICE
+from canary.ports import CANARY, CLAIM, DEPLOYMENT, POD, SERVICE
 from canary.rollout.model import Timing
+from canary.rollout.phases import Phase
 from canary.sandbox.cluster import InMemoryCluster
 from canary.spec.plan import plan_from
 from meshes.contract import Manifest
-from tests.builders import JSON, canary, deployment, ref, service
+from tests.builders import JSON, canary, deployment, metadata, ref, service
 from tests.controller.driver import OLD, Driver, applied, onboarded
 from tests.embedded import eventually, ready_images
 
@@ -48,10 +49,47 @@ async def test_an_ordinary_deployment_is_not_refused(cluster: InMemoryCluster) -
     assert await seen(cluster, deployment(), service(), canary()) == {}
 
 
-async def test_recreate_with_a_claimed_volume(cluster: InMemoryCluster) -> None:
-    made = pods(volumes=[{"name": "data", "persistentVolumeClaim": {"claimName": "checkout"}}])
+def claim(*modes: str) -> JSON:
+    spec = {"accessModes": list(modes), "resources": {"requests": {"storage": "1Gi"}}}
+    return {"apiVersion": "v1", "kind": CLAIM.kind, "metadata": metadata("data"), "spec": spec}
+
+
+@pytest.mark.parametrize(
+    ("strategy", "claims", "why"),
+    [
+        ("Recreate", [claim("ReadWriteOnce")], "is ReadWriteOnce, and the strategy is Recreate"),
+        ("Recreate", [claim("ReadWriteMany")], ""),
+        ("Recreate", [claim("ReadOnlyMany")], ""),
+        ("Recreate", [claim("ReadWriteOnce", "ReadWriteMany")], ""),
+        ("Recreate", [], "is not there"),
+        ("RollingUpdate", [claim("ReadWriteOnce")], ""),
+        ("RollingUpdate", [claim("ReadWriteOncePod")], "is ReadWriteOncePod, for a single pod"),
+        ("RollingUpdate", [], ""),
+    ],
+)
+async def test_a_volume_that_two_pods_cannot_share(
+    cluster: InMemoryCluster, strategy: str, claims: list[JSON], why: str
+) -> None:
+    made = pods(volumes=[{"name": "disk", "persistentVolumeClaim": {"claimName": "data"}}])
+    made["spec"]["strategy"] = {"type": strategy}
+    refused = (await faults(cluster, *claims, made, canary())).get("VolumeNotShared", "")
+    assert refused == (
+        f"Deployment checkout: PersistentVolumeClaim data of its volume disk {why}, so primary and candidate could not "
+        "run side by side; give them a claim with ReadWriteMany"
+        if why
+        else ""
+    )
+
+
+async def test_a_volume_that_becomes_shared_is_refused_no_more(cluster: InMemoryCluster) -> None:
+    made = pods(volumes=[{"name": "disk", "persistentVolumeClaim": {"claimName": "data"}}])
     made["spec"]["strategy"] = {"type": "Recreate"}
-    assert "volume data" in (await faults(cluster, made, canary()))["VolumeNotShared"]
+    cluster.apply(claim("ReadWriteOnce"))
+    driver = await applied(cluster, made)
+    await driver.for_a_while(30)
+    assert driver.status.phase is Phase.INITIALIZING
+    cluster.edit(ref(CLAIM, "data"), {"spec": {"accessModes": ["ReadWriteMany"]}})
+    await driver.until_phase(Phase.INITIALIZED)
 
 
 async def test_a_port_of_the_node(cluster: InMemoryCluster) -> None:
