@@ -43,6 +43,7 @@ def register(app: typer.Typer) -> None:
 
 def demo(
     mesh: Annotated[str, typer.Option("--mesh", help="Which mesh's routes and metrics to use.")] = "istio",
+    grpc: Annotated[bool, typer.Option("--grpc", help="Let the shop and its clients speak gRPC.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, no more.")] = False,
     rate: Annotated[float, typer.Option("--rate", min=20, max=1000, help="Requests a second.")] = 200.0,
     picture: Annotated[Path | None, typer.Option("--picture", help="Keep a picture of the rollback here, SVG.")] = None,
@@ -56,7 +57,8 @@ def demo(
     with tempfile.NamedTemporaryFile("w", prefix="canary-demo-", suffix=".log", delete=False) as log:
         set_up(LogFormat.JSON, stream=log, level=logging.INFO)  # type: ignore[arg-type]
         try:
-            faults = asyncio.run(_demo(RigSettings(mesh=mesh, rate=rate), console, as_json=as_json, picture=picture))
+            wanted = RigSettings(mesh=mesh, rate=rate, grpc=grpc)
+            faults = asyncio.run(_demo(wanted, console, as_json=as_json, picture=picture))
         except (KeyboardInterrupt, asyncio.CancelledError):  # the second is SIGTERM
             Path(log.name).unlink()
             print("canary: the demo was interrupted; all that it ran has ended", file=sys.stderr)

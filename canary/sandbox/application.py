@@ -2,6 +2,9 @@
 
 A new version of it is a changed pod template, nothing else. It behaves well when it is stopped: it goes on serving
 until callers have had the time to leave, then finishes what it has begun. Knows nothing of Kubernetes' objects.
+
+To a gRPC request (by its content type) it answers as gRPC does, 200 with the outcome in `grpc-status`: the sandbox
+speaks HTTP/1.1, so the status stands in the headers, where a "Trailers-Only" answer has it.
 """
 
 from __future__ import annotations
@@ -14,8 +17,9 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from canary.errors import ConfigError
-from canary.sandbox.exporters import Exporter, Ledger
+from canary.sandbox.exporter import Exporter
 from canary.sandbox.identity import POD_HEADER, REVISION_HEADER, VERSION_HEADER, WORKLOAD_HEADER, Identity
+from canary.sandbox.ledger import Ledger, Outcome
 from canary.sandbox.runtime import PodCrashed
 
 CUT_OFF = 0.01
@@ -24,14 +28,22 @@ CUT_OFF = 0.01
 KEEP_ALIVE = 7200.0
 """Seconds that an idle connection stays open: longer than Envoy keeps one (an hour), so that Envoy closes first."""
 
+GRPC = "application/grpc"
+OK, UNAVAILABLE = 0, 14
+"""Two of gRPC's status codes."""
+
+EMPTY_MESSAGE = bytes(5)
+"""gRPC's frame of a message without content: not compressed, of length 0."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Behaviour:
     """How an application behaves. Durations are in seconds; a request takes `latency` plus 0 to `jitter`.
 
-    `error_rate` is the share of requests answered by 500 (0..1). With `crash` it ends instead of becoming ready, with
-    `crash_after` that long after it became ready (None: never). `linger` is how long it goes on serving after the
-    stop order, at least; it then waits for `quiet` without a request, at most until `linger_limit`.
+    `error_rate` is the share of requests (0..1) answered by 500, or by gRPC's status 14 (unavailable). With `crash`
+    it ends instead of becoming ready, with `crash_after` that long after it became ready (None: never). `linger` is
+    how long it goes on serving after the stop order, at least; it then waits for `quiet` without a request, at most
+    until `linger_limit`.
     """
 
     error_rate: float = 0.0
@@ -171,9 +183,18 @@ class Application:
         takes = self._behaviour.latency + random.uniform(0, self._behaviour.jitter)
         if takes:
             await asyncio.sleep(takes)
-        code = 500 if random.random() < self._behaviour.error_rate else 200
-        self._ledger.add(request.headers.get("host", ""), code, (loop.time() - begun) * 1000)
-        answer = web.Response(status=code, headers=self._headers, text=f"{self._identity.name}\n")
+        failed = random.random() < self._behaviour.error_rate
+        answer, outcome = self._said(request, failed=failed)
+        self._ledger.add(outcome, (loop.time() - begun) * 1000)
         if self._closing:
             answer.force_close()
         return answer
+
+    def _said(self, request: web.BaseRequest, *, failed: bool) -> tuple[web.Response, Outcome]:
+        host = request.headers.get("host", "")
+        if not request.content_type.startswith(GRPC):
+            outcome = Outcome(host, 500 if failed else 200)
+            return web.Response(status=outcome.code, headers=self._headers, text=f"{self._identity.name}\n"), outcome
+        status = UNAVAILABLE if failed else OK
+        headers = {**self._headers, "content-type": GRPC, "grpc-status": str(status)}
+        return web.Response(headers=headers, body=b"" if failed else EMPTY_MESSAGE), Outcome(host, 200, status)

@@ -1,9 +1,13 @@
-"""Reading Prometheus's text format: https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format."""
+"""Prometheus's text format, read and written.
+
+https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format.
+"""
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 _PAIR = re.compile(r'\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*=\s*"((?:[^"\\\n]|\\.)*)"\s*(?:,|$)')
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
@@ -46,3 +50,27 @@ def labels_of(head: str) -> dict[str, str]:
         labels[pair[1]] = re.sub(r"\\.", lambda found: _ESCAPES.get(found[0], found[0]), pair[2])
         place = pair.end()
     return labels
+
+
+def written(labels: Mapping[str, str]) -> str:
+    """Return labels as they stand between the braces of a series."""
+    return ",".join(f'{name}="{_escaped(value)}"' for name, value in labels.items())
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def histogram(name: str, labels: str, edges: Sequence[float], counts: Sequence[int], total: float) -> Iterator[str]:
+    """Yield the lines of a classic histogram.
+
+    `edges` rise; `counts` has one number for each bucket, not cumulative, and one more for what lies above; `total` is
+    the sum of what was observed.
+    """
+    rising = list(itertools.accumulate(counts))
+    comma = "," if labels else ""
+    for edge, count in zip(edges, rising, strict=False):
+        yield f'{name}_bucket{{{labels}{comma}le="{edge:.12g}"}} {count}'
+    yield f'{name}_bucket{{{labels}{comma}le="+Inf"}} {rising[-1]}'
+    yield f"{name}_sum{{{labels}}} {total:.12g}"
+    yield f"{name}_count{{{labels}}} {rising[-1]}"

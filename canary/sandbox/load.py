@@ -24,7 +24,7 @@ class LoadSettings:
     """How the load is made.
 
     `rate` is in requests a second (> 0), `timeout` and `interval` (between two samples) in seconds. A request that is
-    due while `max_in_flight` others are unanswered is skipped and counted as such.
+    due while `max_in_flight` others are unanswered is skipped and counted as such. With `grpc` the requests are gRPC's.
     """
 
     rate: float = 200.0
@@ -32,6 +32,7 @@ class LoadSettings:
     timeout: float = 5.0
     interval: float = 0.25
     path: str = "/"
+    grpc: bool = False
 
 
 class Load:

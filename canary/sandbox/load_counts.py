@@ -20,12 +20,20 @@ class Source:
     version: str
 
 
+GRPC_FAULTS = frozenset({2, 4, 12, 13, 14, 15})
+"""Unknown, deadline exceeded, unimplemented, internal, unavailable, data loss: gRPC's statuses for a server's fault."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """The answers of one source, by status code, and by latency in milliseconds (rounded to 0.1, from 100 to 1)."""
+    """The answers of one source, by status code, and by latency in milliseconds (rounded to 0.1, from 100 to 1).
+
+    `grpc` counts those of them that carry a gRPC status, by it.
+    """
 
     codes: Mapping[int, int] = field(default_factory=dict)
     latencies_ms: Mapping[float, int] = field(default_factory=dict)
+    grpc: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def requests(self) -> int:
@@ -34,8 +42,9 @@ class Answers:
 
     @property
     def failed(self) -> int:
-        """How many of them are 5xx."""
-        return sum(count for code, count in self.codes.items() if code >= 500)
+        """How many of them are 5xx, or a server's fault by their gRPC status."""
+        http = sum(count for code, count in self.codes.items() if code >= 500)
+        return http + sum(count for status, count in self.grpc.items() if status in GRPC_FAULTS)
 
     def latency_ms(self, quantile: float) -> float | None:
         """Return the latency that this share of the answers (0..1) does not exceed, None without answers."""
@@ -52,6 +61,7 @@ class Answers:
         return Answers(
             codes=Counter(self.codes) + Counter(other.codes),
             latencies_ms=Counter(self.latencies_ms) + Counter(other.latencies_ms),
+            grpc=Counter(self.grpc) + Counter(other.grpc),
         )
 
 
@@ -79,7 +89,7 @@ class LoadSample:
 
     @property
     def failed(self) -> int:
-        """How many requests a pod answered by 5xx."""
+        """How many requests a pod answered by 5xx or a gRPC fault."""
         return self.total.failed
 
     @property
@@ -112,8 +122,8 @@ def sample(message: Mapping[str, Any]) -> LoadSample:
     return LoadSample(
         seconds=message["seconds"],
         answers={
-            Source(workload, revision, version): Answers(codes=dict(codes), latencies_ms=dict(latencies))
-            for workload, revision, version, codes, latencies in message["sources"]
+            Source(*source): Answers(codes=dict(codes), latencies_ms=dict(latencies), grpc=dict(grpc))
+            for *source, codes, latencies, grpc in message["sources"]
         },
         losses=message["losses"],
         skipped=message["skipped"],

@@ -32,15 +32,26 @@ class Broken(Exception):
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
-class Client:
-    """Sends one and the same GET over kept-alive connections; without any retry, unlike the usual libraries."""
+def plain_request(host: str, path: str) -> bytes:
+    """Return a GET."""
+    return f"GET {path} HTTP/1.1\r\nhost: {host}\r\n\r\n".encode()
 
-    def __init__(self, address: Address, host: str, path: str) -> None:
+
+def grpc_request(host: str, path: str) -> bytes:
+    """Return a unary gRPC call with an empty message, as far as HTTP/1.1 can carry one."""
+    lines = (f"POST {path} HTTP/1.1", f"host: {host}", "content-type: application/grpc", "te: trailers")
+    return "\r\n".join((*lines, "content-length: 5", "", "")).encode() + bytes(5)
+
+
+class Client:
+    """Sends one and the same request over kept-alive connections; without any retry, unlike the usual libraries."""
+
+    def __init__(self, address: Address, request: bytes) -> None:
         self._address = address
-        self._request = f"GET {path} HTTP/1.1\r\nhost: {host}\r\n\r\n".encode()
+        self._request = request
         self._idle: list[Connection] = []
 
-    async def get(self) -> Answer:
+    async def send(self) -> Answer:
         """Return the answer; raise `Broken` or `OSError` when there is none."""
         reader, writer = connection = await self._connection()
         kept = False
@@ -81,7 +92,7 @@ class Counts:
     """What was counted since the last report."""
 
     def __init__(self) -> None:
-        self.sources: dict[tuple[str, str, str], tuple[Counter[int], Counter[float]]] = {}
+        self.sources: dict[tuple[str, str, str], tuple[Counter[int], Counter[float], Counter[int]]] = {}
         self.losses: Counter[str] = Counter()
         self.skipped = 0
 
@@ -92,16 +103,17 @@ class Counts:
             self.losses[f"{answer.status} {answer.body[:80].decode('latin-1')}"] += 1
             return
         source = (headers[WORKLOAD_HEADER], headers[REVISION_HEADER], headers[VERSION_HEADER])
-        codes, latencies = self.sources.setdefault(source, (Counter(), Counter()))
+        codes, latencies, grpc = self.sources.setdefault(source, (Counter(), Counter(), Counter()))
         codes[answer.status] += 1
         latencies[_rounded(latency_ms)] += 1
+        if answer.status < 500 and "grpc-status" in headers:
+            grpc[int(headers["grpc-status"])] += 1
 
     def message(self) -> Message:
         """Return the counts as JSON."""
         return {
             "sources": [
-                [*source, list(codes.items()), list(latencies.items())]
-                for source, (codes, latencies) in self.sources.items()
+                [*source, *(list(counted.items()) for counted in counters)] for source, counters in self.sources.items()
             ],
             "losses": self.losses,
             "skipped": self.skipped,
@@ -118,7 +130,9 @@ class Generator:
 
     def __init__(self, settings: Message) -> None:
         self._settings = settings
-        self._client = Client((settings["host"], settings["port"]), settings["authority"], settings["path"])
+        request = grpc_request if settings["grpc"] else plain_request
+        made = request(settings["authority"], settings["path"])
+        self._client = Client((settings["host"], settings["port"]), made)
         self._loop = asyncio.get_running_loop()
         self._counts = Counts()
         self._in_flight: set[asyncio.Task[None]] = set()
@@ -159,7 +173,7 @@ class Generator:
         begun = self._loop.time()
         try:
             async with asyncio.timeout(self._settings["timeout"]):
-                answer = await self._client.get()
+                answer = await self._client.send()
         except TimeoutError:
             self._counts.losses["no answer in time"] += 1
         except Broken as err:

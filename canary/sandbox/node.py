@@ -31,13 +31,14 @@ class NodeRuntime:
     """
 
     def __init__(self, mesh: str = "istio") -> None:
-        exporter(mesh)
+        self._exporter = exporter(mesh)
         self._child = Child("the node of the sandbox", [*python_module("canary.sandbox.node_process"), mesh])
         self._resources = AsyncExitStack()
         self._ids = itertools.count()
         self._answers: dict[int, asyncio.Future[Message]] = {}
         self._addresses: dict[str, Address] = {}
         self._names: dict[str, Address] = {}
+        self._labels: dict[str, Mapping[str, str]] = {}
         self._gone: CanaryError | None = None
 
     async def __aenter__(self) -> Self:
@@ -67,11 +68,12 @@ class NodeRuntime:
             wanted = behaviour(_environment(pod))
         except ConfigError as err:
             raise PodCrashed(f"{name}: {err}") from err
+        who = identity(pod)
         answer = await self._ask(
             {
                 "do": "start",
                 "pod": _key(pod),
-                "identity": dataclasses.asdict(identity(pod)),
+                "identity": dataclasses.asdict(who),
                 "behaviour": dataclasses.asdict(wanted),
             }
         )
@@ -79,6 +81,7 @@ class NodeRuntime:
             raise PodCrashed(answer["error"])
         address = ("127.0.0.1", int(answer["port"]))
         self._names[name] = self._addresses[name] = address
+        self._labels[name] = self._exporter.target(who)
         if ip := pod.get("status", {}).get("podIP"):
             self._addresses[ip] = address
 
@@ -87,6 +90,7 @@ class NodeRuntime:
         grace = pod["spec"].get("terminationGracePeriodSeconds", 30)
         await self._ask({"do": "stop", "pod": _key(pod), "grace": grace})
         address = self._names.pop(pod["metadata"]["name"], None)
+        self._labels.pop(pod["metadata"]["name"], None)
         self._addresses = {key: real for key, real in self._addresses.items() if real != address}
 
     async def ended(self, pod: Manifest) -> None:
@@ -100,6 +104,10 @@ class NodeRuntime:
     def targets(self) -> Mapping[str, Address]:
         """Return the address of each pod that runs, by the pod's name; `/metrics` there is what it exports."""
         return dict(self._names)
+
+    def labels(self, pod: str) -> Mapping[str, str]:
+        """Return the labels that the mesh's Prometheus adds to what this running pod exports."""
+        return self._labels[pod]
 
     async def _ask(self, question: Message) -> Message:
         if self._gone is not None:

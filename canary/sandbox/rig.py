@@ -29,7 +29,7 @@ from canary.sandbox.prometheus import metrics_server
 from canary.sandbox.scraper import Target
 from canary.sandbox.slack import SlackStandIn, slack_stand_in
 from canary.settings import Settings
-from meshes.contract import ObjectRef
+from meshes.contract import Manifest, ObjectRef
 
 SCRAPE = timedelta(seconds=1)
 CHANNEL = "#deployments"
@@ -48,10 +48,11 @@ class WallClock:
 class RigSettings:
     """How the sandbox is run. `rate` is the load in requests a second; `real` as for `metrics_server`.
 
-    `port` is where the controller answers probes, 0 for a free one.
+    `port` is where the controller answers probes, 0 for a free one. With `grpc` the shop and its clients speak gRPC.
     """
 
     mesh: str = "istio"
+    grpc: bool = False
     rate: float = 200.0
     real_prometheus: bool | None = None
     port: int = 0
@@ -98,10 +99,10 @@ async def rig(wanted: RigSettings) -> AsyncIterator[Rig]:
         )
         controller = asyncio.create_task(control(outside, settings, epoch="demo"), name="controller")
         parts.push_async_callback(end, controller)
-        await _shop_is_open(cluster)
+        await _shop_is_open(cluster, shop.service("grpc" if wanted.grpc else "http"))
         address = await envoy.address(shop.NAMESPACE, shop.NAME, shop.PORT)
         host = f"{shop.NAME}.{shop.NAMESPACE}.svc.cluster.local"
-        load = await parts.enter_async_context(Load(address, host, LoadSettings(rate=wanted.rate)))
+        load = await parts.enter_async_context(Load(address, host, LoadSettings(rate=wanted.rate, grpc=wanted.grpc)))
         yield Rig(
             mesh=wanted.mesh,
             rate=wanted.rate,
@@ -131,17 +132,17 @@ def _slack_settings(slack: SlackStandIn) -> SlackSettings:
 
 def _targets(node: NodeRuntime) -> list[Target]:
     return [
-        Target(url=f"http://{host}:{port}/metrics", labels={"namespace": shop.NAMESPACE, "pod": pod})
+        Target(url=f"http://{host}:{port}/metrics", labels=node.labels(pod))
         for pod, (host, port) in node.targets().items()
     ]
 
 
-async def _shop_is_open(cluster: InMemoryCluster) -> None:
+async def _shop_is_open(cluster: InMemoryCluster, service: Manifest) -> None:
     """Apply the first version without canary, and return once the Service lists all its pods as ready.
 
     The Deployment's own status is ahead of that: a load that began then would meet a data plane without endpoints.
     """
-    cluster.apply(shop.service())
+    cluster.apply(service)
     cluster.apply(shop.deployment(shop.OLD, {}))
     wanted = ObjectRef(DEPLOYMENT, shop.NAMESPACE, shop.NAME)
     cluster.edit(wanted, {"spec": {"replicas": shop.REPLICAS}}, manager="kubectl-scale")

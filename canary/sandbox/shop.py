@@ -68,11 +68,11 @@ def deployment(version: Version, annotations: Mapping[str, str]) -> dict[str, An
     }
 
 
-def service() -> dict[str, Any]:
-    """Return the Service that clients call."""
+def service(protocol: str = "http") -> dict[str, Any]:
+    """Return the Service that clients call; its port is named by what it speaks."""
     return {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {"name": NAME, "namespace": NAMESPACE},
-        "spec": {"selector": {"app": NAME}, "ports": [{"name": "http", "port": PORT, "targetPort": "http"}]},
+        "spec": {"selector": {"app": NAME}, "ports": [{"name": protocol, "port": PORT, "targetPort": "http"}]},
     }

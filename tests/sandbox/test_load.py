@@ -137,13 +137,29 @@ async def test_a_load_whose_process_dies_says_so() -> None:
             [sample async for sample in samples]
 
 
+async def test_a_grpc_answer_counts_by_its_status_and_a_servers_fault_has_failed() -> None:
+    grpc = "content-type: application/grpc\r\ngrpc-status: 14\r\n"
+    async with server(said("200 OK", POD + grpc)) as address:
+        total = await counted(address, LoadSettings(grpc=True))
+    answers = total.answers[SOURCE]
+    assert (set(answers.codes), set(answers.grpc), total.losses) == ({200}, {14}, {})
+    assert total.failed == total.requests > 10
+
+
+@pytest.mark.parametrize(("status", "failed"), [(0, 0), (5, 0), (7, 0), (2, 1), (12, 1), (14, 1)])
+def test_of_grpcs_statuses_only_those_of_a_servers_fault_have_failed(status: int, failed: int) -> None:
+    assert Answers(codes={200: 1}, grpc={status: 1}).failed == failed
+
+
 def test_counts_add_up_and_are_asked_by_workload_and_revision() -> None:
-    one = Answers(codes={200: 3, 503: 1}, latencies_ms={1.0: 3, 9.0: 1})
+    one = Answers(codes={200: 3, 503: 1}, latencies_ms={1.0: 3, 9.0: 1}, grpc={0: 2, 14: 1})
     other = Answers(codes={500: 1}, latencies_ms={5.0: 1})
     first = LoadSample(seconds=1.0, answers={SOURCE: one}, losses={"504 ": 1})
     both = first.plus(LoadSample(seconds=0.5, answers={SOURCE: other, Source("b", "1", ""): one}, skipped=2))
-    assert (both.seconds, both.requests, both.failed, both.lost, both.skipped) == (1.5, 10, 3, 1, 2)
-    assert both.answers[SOURCE] == Answers(codes={200: 3, 503: 1, 500: 1}, latencies_ms={1.0: 3, 9.0: 1, 5.0: 1})
+    assert (both.seconds, both.requests, both.failed, both.lost, both.skipped) == (1.5, 10, 5, 1, 2)
+    assert both.answers[SOURCE] == Answers(
+        codes={200: 3, 503: 1, 500: 1}, latencies_ms={1.0: 3, 9.0: 1, 5.0: 1}, grpc={0: 2, 14: 1}
+    )
     assert both.answers_of(workload="b") == one
     assert both.answers_of(revision="1").requests == 9
     assert both.answers_of(workload="b", revision="2") == Answers()

@@ -58,6 +58,7 @@ async def test_a_ready_pod_answers_and_says_who_it_is() -> None:
         await node.start(wanted)
         assert node.address("checkout-22222-2") == node.address("10.0.0.2")
         assert node.targets() == {"checkout-22222-2": node.address("10.0.0.2")}
+        assert node.labels("checkout-22222-2") == {"namespace": "shop", "pod": "checkout-22222-2"}
         async with session.get(url(node), headers={"host": "checkout"}) as answer:
             said = {name: value for name, value in answer.headers.items() if name.startswith("x-canary")}
             assert answer.status == 200
@@ -70,6 +71,19 @@ async def test_a_ready_pod_answers_and_says_who_it_is() -> None:
         "x-canary-version": "v2",
     }
     assert text.count("istio_requests_total{") == 1
+
+
+@pytest.mark.parametrize(("rate", "status"), [("0", "0"), ("1", "14")])
+async def test_a_grpc_request_is_answered_200_with_its_outcome_in_grpc_status(rate: str, status: str) -> None:
+    grpc = {"content-type": "application/grpc", "te": "trailers"}
+    async with NodeRuntime() as node, aiohttp.ClientSession() as session:
+        await node.start(pod("checkout", "1", "10.0.0.2", ERROR_RATE=rate))
+        async with session.post(url(node), headers=grpc, data=bytes(5)) as answer:
+            assert (answer.status, answer.headers["grpc-status"]) == (200, status)
+        async with session.get(url(node) + "metrics") as metrics:
+            text = await metrics.text()
+    counted = next(line for line in text.splitlines() if line.startswith("istio_requests_total{"))
+    assert f'request_protocol="grpc",response_code="200",grpc_response_status="{status}"' in counted
 
 
 @pytest.mark.parametrize(

@@ -5,21 +5,24 @@ from __future__ import annotations
 import pytest
 
 from canary.errors import ConfigError
-from canary.sandbox.exporters import ISTIO_EDGES_MS, Ledger, exporter, service_of
+from canary.sandbox.exporter import service_of
+from canary.sandbox.exporter_istio import ISTIO_EDGES_MS
+from canary.sandbox.exporters import exporter
 from canary.sandbox.identity import Identity, identity
+from canary.sandbox.ledger import Ledger, Outcome
 from tests.sandbox.dataplane import HOST, pod
 
 POD = pod("checkout-primary", "abc12", "10.0.0.1", image="registry:5000/shop/checkout:v1@sha256:00")
 WHO = identity(POD)
 
 
-def labels(code: int) -> str:
+def labels(code: int, protocol: str = "http", status: str = "") -> str:
     return (
         'reporter="destination",source_workload="unknown",source_workload_namespace="unknown",'
         'destination_workload="checkout-primary",destination_workload_namespace="shop",destination_app="checkout",'
         'destination_version="v1",destination_service="checkout.shop.svc.cluster.local",'
-        'destination_service_name="checkout",destination_service_namespace="shop",request_protocol="http",'
-        f'response_code="{code}",grpc_response_status="",response_flags="-"'
+        'destination_service_name="checkout",destination_service_namespace="shop",'
+        f'request_protocol="{protocol}",response_code="{code}",grpc_response_status="{status}",response_flags="-"'
     )
 
 
@@ -42,13 +45,19 @@ def test_a_series_appears_only_after_the_first_answer_of_its_code() -> None:
     ledger = Ledger(ISTIO_EDGES_MS)
     requests, durations = "# TYPE istio_requests_total counter", "# TYPE istio_request_duration_milliseconds histogram"
     assert lines(ledger) == [requests, durations]
-    ledger.add(HOST, 200, 1.0)
-    ledger.add(HOST, 200, 1.0)
+    ledger.add(Outcome(HOST, 200), 1.0)
+    ledger.add(Outcome(HOST, 200), 1.0)
     told = lines(ledger)
     assert told[:3] == [requests, f"istio_requests_total{{{labels(200)}}} 2", durations]
     assert not any('response_code="500"' in line for line in told)
-    ledger.add(HOST, 500, 1.0)
+    ledger.add(Outcome(HOST, 500), 1.0)
     assert f"istio_requests_total{{{labels(500)}}} 1" in lines(ledger)
+
+
+def test_a_grpc_answer_has_its_own_status_beside_http_200() -> None:
+    ledger = Ledger(ISTIO_EDGES_MS)
+    ledger.add(Outcome(HOST, 200, 14), 1.0)
+    assert lines(ledger)[1] == f"istio_requests_total{{{labels(200, 'grpc', '14')}}} 1"
 
 
 def test_the_buckets_are_istios() -> None:
@@ -59,7 +68,7 @@ def test_the_buckets_are_istios() -> None:
 def test_durations_fill_istios_buckets_cumulatively_with_the_edge_included() -> None:
     ledger = Ledger(ISTIO_EDGES_MS)
     for duration in (0.25, 5.0, 5.5, 4e6):
-        ledger.add(HOST, 200, duration)
+        ledger.add(Outcome(HOST, 200), duration)
     name = "istio_request_duration_milliseconds"
     edges = [f"{edge:.12g}" for edge in ISTIO_EDGES_MS] + ["+Inf"]
     counts = [1, 1, 2, *[3] * 16, 4]
