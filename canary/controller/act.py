@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from canary.controller import objects
+from canary.controller.drift import Drift
 from canary.controller.hands import Hands
 from canary.controller.names import EPOCH, PRIMARY_FINALIZER, RESTORE_FINALIZER, labels_of
 from canary.controller.observe import Observation
@@ -35,7 +36,7 @@ from meshes.contract import Manifest, Mesh, RouteError
 class Act:
     """The writes of one pass. `seen` is the observation; each object is kept up to date as it is written.
 
-    `canary` is the Canary as the write of the status left it.
+    `canary` is the Canary as the write of the status left it; `drift` knows who edits its objects.
     """
 
     cluster: Cluster
@@ -43,6 +44,7 @@ class Act:
     seen: Observation
     decision: Decision
     canary: Manifest
+    drift: Drift | None = None
     target: Manifest | None = field(init=False)
     primary: Manifest | None = field(init=False)
     service: Manifest | None = field(init=False)
@@ -54,7 +56,7 @@ class Act:
         seen = self.seen
         self.target, self.primary, self.service = seen.target, seen.primary, seen.canary_service
         self.route, self.stored = seen.live_route, dict(seen.stored)
-        self.hands = Hands(self.cluster, seen.name)
+        self.hands = Hands(self.cluster, seen.name, self.drift)
 
     async def run(self) -> None:
         """Carry the decision out. Raises what the cluster raises; nothing that comes later was written then.
@@ -139,12 +141,13 @@ class Act:
             rendered = self.mesh.render(route, weight, self.route)
         except RouteError as refused:
             return refused
+        wish = {"weight": weight, "route": repr(route), "marked": bool(self._epoch)}
         if self.route is None:
-            self.route = await self.hands.create(self._marked(rendered))
+            self.route = await self.hands.make(self._marked(rendered), wish)
             return None
         if route.user_route is not None and not self._epoch:
             rendered = without_epoch(rendered)  # at rest the user's own route is as in their Git
-        self.route = await self.hands.patch(self.route, route_patch(self.route, rendered))
+        self.route = await self.hands.keep(self.route, route_patch(self.route, rendered), wish)
         return None
 
     async def _pin(self) -> None:
@@ -153,9 +156,9 @@ class Act:
             return
         wanted = objects.canary_service(shape, self.target, pin)
         if self.service is None:
-            self.service = await self.hands.create(self._marked(wanted))
+            self.service = await self.hands.make(self._marked(wanted), wanted)
         else:
-            self.service = await self.hands.patch(self.service, service_patch(self.service, wanted))
+            self.service = await self.hands.keep(self.service, service_patch(self.service, wanted), wanted)
 
     async def _primary(self, wanted: PrimaryWanted) -> None:
         stored = self.stored.get(wanted.key)
@@ -167,7 +170,8 @@ class Act:
             replicas = self.target["spec"].get("replicas", 1) if wanted.replicas is None else wanted.replicas
             self.primary = await self.hands.create({**made, "spec": {**made["spec"], "replicas": replicas}})
         elif not self.primary["metadata"].get("deletionTimestamp"):
-            self.primary = await self.hands.patch(self.primary, primary_patch(self.primary, made, wanted))
+            wish = {"made": made, "replicas": wanted.replicas}
+            self.primary = await self.hands.keep(self.primary, primary_patch(self.primary, made, wanted), wish)
 
     async def _primary_size(self, wanted: PrimaryWanted) -> None:
         """Keep what serves at its size while there is nothing to make its other fields from."""

@@ -3,25 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
+from canary.controller.drift import Drift
 from canary.controller.names import is_ours, resource_version, uid_of
+from canary.errors import CanaryError
 from canary.ports import Cluster, Propagation, ref_of
-from meshes.contract import Manifest
+from canary.rollout.model import Notice
+from meshes.contract import Manifest, ObjectRef
 
 
 class Hands:
-    """Writes for one target. Each call raises what the cluster raises, `Conflict` for an object that changed since."""
+    """Writes for one target. Each call raises what the cluster raises, `Conflict` for an object that changed since.
 
-    def __init__(self, cluster: Cluster, target: str) -> None:
+    `drift` knows who edits the objects, None where nothing is kept; `repaired` collects what is to be told of edits.
+    """
+
+    def __init__(self, cluster: Cluster, target: str, drift: Drift | None) -> None:
         self.cluster = cluster
         self.target = target
+        self.repaired: list[Notice] = []
+        self._drift = drift
 
     async def patch(self, live: Manifest, patch: Mapping[str, Any]) -> Manifest:
         """Apply a merge patch and return the object as it is then; an empty patch costs nothing."""
         if not patch:
             return live
         return await self.cluster.patch(ref_of(live), patch, resource_version=resource_version(live))
+
+    async def keep(self, live: Manifest, patch: Mapping[str, Any], wish: object) -> Manifest:
+        """Apply a merge patch that makes an object of ours answer a wish, unless somebody keeps editing it away."""
+        ref = ref_of(live)
+        if patch and not await self._may_repair(ref, live, wish):
+            return live
+        kept = await self.patch(live, patch)
+        self._answered(ref, wish)
+        return kept
+
+    async def make(self, manifest: Manifest, wish: object) -> Manifest | None:
+        """Create an object of ours that answers a wish, unless somebody keeps deleting it; else as `create`."""
+        ref = ref_of(manifest)
+        if not await self._may_repair(ref, None, wish):
+            return None
+        made = await self.create(manifest)
+        if made is not None:
+            self._answered(ref, wish)
+        return made
+
+    def _answered(self, ref: ObjectRef, wish: object) -> None:
+        if self._drift is not None:
+            self._drift.answered(ref, wish)
+
+    async def _may_repair(self, ref: ObjectRef, live: Manifest | None, wish: object) -> bool:
+        """Return whether the object may be written: for a new wish, and for an edit that is no endless fight."""
+        if self._drift is None or not self._drift.is_edited(ref, wish):
+            return True
+        with suppress(CanaryError):
+            live = await self.cluster.read(ref) or live  # the caches do not keep who wrote
+        notice = self._drift.edited(ref, live)
+        if notice is not None:
+            self.repaired.append(notice)
+        return notice is not None
 
     async def create(self, manifest: Manifest) -> Manifest | None:
         """Create an object; None when its name is taken by one that is not ours, which observation tells."""

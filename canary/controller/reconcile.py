@@ -15,6 +15,7 @@ import structlog
 
 from canary.controller.act import Act
 from canary.controller.asking import Asker, Errand, moment_of
+from canary.controller.drift import Drift
 from canary.controller.measure import Measurement
 from canary.controller.merge import exact
 from canary.controller.moving import give_back, has_moved, in_force
@@ -78,6 +79,7 @@ class Reconciler:
         self._serial = itertools.count(1)
         self._pull_errors: dict[Key, PullErrors] = {}
         self._unread: dict[Key, str] = {}
+        self._drifts: dict[Key, Drift] = {}
 
     async def __call__(self, key: Key) -> timedelta | None:
         """Make one pass; return when to look again without an event, None for never.
@@ -86,7 +88,8 @@ class Reconciler:
         """
         canary = self._tools.cluster.get(ObjectRef(CANARY, *key))
         if canary is None:
-            for memory in (self._plans, self._written, self._epochs, self._pull_errors, self._unread):
+            memories = (self._plans, self._written, self._epochs, self._pull_errors, self._unread, self._drifts)
+            for memory in memories:
                 memory.pop(key, None)
             self._tools.asker.forget(key)
             return None
@@ -116,13 +119,16 @@ class Reconciler:
         decision = decide(plan=plan, status=status, world=seen.world, now=found.now)
         decision = replace(decision, status=self._fenced(key, canary, _with_objects(decision.status, plan)))
         written = await self._write_status(key, canary, status, decision.status)
-        act = Act(cluster=self._tools.cluster, mesh=found.mesh, seen=seen, decision=decision, canary=written)
+        drift = self._drifts.setdefault(key, Drift(self._tools.clock))
+        act = Act(
+            cluster=self._tools.cluster, mesh=found.mesh, seen=seen, decision=decision, canary=written, drift=drift
+        )
         await act.run()
         await self._tell(act, decision, plan)
         _log(status, decision)
         if decision.again_in is not None and decision.status == status and self._tools.asker.is_out(key):
             return max(decision.again_in, WHILE_ASKING)
-        return decision.again_in
+        return _earlier(decision.again_in, _until_calm(drift, seen))
 
     def _answers(self, key: Key, found: _Pass) -> Mapping[Question, Answer]:
         """Return the answers that have come; when some are due and none are there, send for them."""
@@ -151,7 +157,7 @@ class Reconciler:
         """
         now = self._tools.clock.now()
         target = self._tools.cluster.get(ObjectRef(DEPLOYMENT, key[0], target_of(canary)))
-        faults = annotation_faults(target, canary)
+        faults = (*annotation_faults(target, canary), *(self._drifts[key].faults() if key in self._drifts else ()))
         try:
             wanted = plan_from(canary, timing=self._tools.timing, default_mesh=self._tools.default_mesh)
             plan = in_force(wanted, status)
@@ -227,9 +233,9 @@ class Reconciler:
         return written
 
     async def _tell(self, act: Act, decision: Decision, plan: Plan) -> None:
-        self._tools.teller.post(decision.notices, plan)
-        assert act.canary is not None
-        await self._record(decision.notices, About(canary=act.canary, target=act.target))
+        notices = (*decision.notices, *act.hands.repaired)
+        self._tools.teller.post(notices, plan)
+        await self._record(notices, About(canary=act.canary, target=act.target))
         holder = act.seen.command_at
         if decision.drop_command and holder is not None:
             latest = act.canary if ref_of(holder) == ref_of(act.canary) else act.target
@@ -248,6 +254,18 @@ def _with_objects(status: Status, plan: Plan) -> Status:
     if status.phase is None or status.memory.objects == plan.objects:
         return status
     return replace(status, memory=replace(status.memory, objects=plan.objects))
+
+
+def _until_calm(drift: Drift, seen: Observation) -> timedelta | None:
+    """Return when a contested object may be put back; at once for one that the status does not tell of yet."""
+    told = {fault.message for fault in seen.world.faults}
+    if any(fault.message not in told for fault in drift.faults()):
+        return timedelta(0)
+    return drift.calm_in()
+
+
+def _earlier(one: timedelta | None, other: timedelta | None) -> timedelta | None:
+    return min((wait for wait in (one, other) if wait is not None), default=None)
 
 
 def _log(before: Status, decision: Decision) -> None:

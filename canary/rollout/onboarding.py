@@ -123,11 +123,9 @@ def _waits_for(it: Pass) -> str:
 def _onboarding(
     it: Pass, because: str, apex: ApexWanted | None, target: TargetWanted | None = None, *, retarget: bool = False
 ) -> Decision:
-    stable = it.status.stable
     decision = answer(it, it.status, because, target)
     scaler = ScalerWanted.PRIMARY if retarget and it.world.autoscaler else ScalerWanted.LEAVE
-    store = stable if stable is not None and stable.key not in it.world.stored and _still(it) else None
-    wanted = replace(decision.wanted, apex=apex or ApexWanted.LEAVE, scaler=scaler, store=store)
+    wanted = replace(decision.wanted, apex=apex or ApexWanted.LEAVE, scaler=scaler)
     return replace(decision, wanted=wanted)
 
 

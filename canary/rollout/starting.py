@@ -206,9 +206,7 @@ def preparing(it: Pass) -> Decision:
         return clear_again(it, "pods of another template came up")
     status = scaled(it, first_weight(it))
     it = it.on(status)
-    decision = answer(it, status, "", kept_target(it))
-    store = it.status.revision if it.tested_key not in it.world.stored else None
-    return replace(decision, wanted=replace(decision.wanted, store=store), because=_wait_of_pods(it))
+    return answer(it, status, _wait_of_pods(it), kept_target(it))
 
 
 def prepared(it: Pass) -> bool:

@@ -12,6 +12,7 @@ from canary.rollout.model import (
     Decision,
     Notice,
     PrimaryWanted,
+    Revision,
     ScalerWanted,
     Status,
     TargetWanted,
@@ -61,6 +62,7 @@ def usual(it: Pass) -> Wanted:
         apex=ApexWanted.NARROW if it.primary_serves or it.apex.narrow else ApexWanted.LEAVE,
         canary_pin=pin_wanted(it),
         keep=kept(it),
+        store=lost(it),
         scaler=scaler,
         floor=floor_wanted(it),
     )
@@ -80,6 +82,18 @@ def kept(it: Pass) -> frozenset[str] | None:
     if not it.stable_key:
         return None
     return frozenset({it.stable_key, it.tested_key, it.status.last_failed} - {""})
+
+
+def lost(it: Pass) -> Revision | None:
+    """Return the revision in service or under test whose template is not stored, while it can be had anew.
+
+    That is while the Deployment still has it; None when nothing is lost, or for ever.
+    """
+    present = it.target.revision.key
+    under_test = None if it.phase is not None and it.phase.at_rest else it.status.revision
+    known = (it.status.stable, under_test)
+    found = (one for one in known if one is not None and one.key == present and one.key not in it.world.stored)
+    return next(found, None)
 
 
 def answer(

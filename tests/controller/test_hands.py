@@ -27,18 +27,18 @@ async def stored(cluster: InMemoryCluster, target: str = "") -> Manifest:
 
 async def test_a_name_that_is_taken_is_not_asked_for(cluster: InMemoryCluster) -> None:
     await stored(cluster)
-    assert await Hands(cluster, "checkout").create(service()) is None
+    assert await Hands(cluster, "checkout", None).create(service()) is None
     assert cluster.requests.writes == 0
 
 
 async def test_the_name_of_another_canarys_object_is_taken_too(cluster: InMemoryCluster) -> None:
     await stored(cluster, "other")
-    assert await Hands(cluster, "checkout").create(service()) is None
+    assert await Hands(cluster, "checkout", None).create(service()) is None
 
 
 async def test_what_is_not_ours_is_not_deleted(cluster: InMemoryCluster) -> None:
     live = await stored(cluster, "other")
-    await Hands(cluster, "checkout").delete(live)
+    await Hands(cluster, "checkout", None).delete(live)
     assert cluster.store.get(ref(SERVICE)) is not None
 
 
@@ -46,15 +46,15 @@ async def test_what_is_ours_is_deleted_if_it_is_still_what_was_read(cluster: InM
     old = await stored(cluster, "checkout")
     new = cluster.edit(ref(SERVICE), {"metadata": {"labels": {"someone": "else"}}})
     with pytest.raises(Conflict):
-        await Hands(cluster, "checkout").delete(old)
-    await Hands(cluster, "checkout").delete(new)
+        await Hands(cluster, "checkout", None).delete(old)
+    await Hands(cluster, "checkout", None).delete(new)
     assert cluster.store.get(ref(SERVICE)) is None
 
 
 async def test_an_empty_patch_costs_nothing_and_another_needs_the_version_that_was_read(
     cluster: InMemoryCluster,
 ) -> None:
-    hands, old = Hands(cluster, "checkout"), await stored(cluster)
+    hands, old = Hands(cluster, "checkout", None), await stored(cluster)
     assert await hands.patch(old, {}) is old
     assert cluster.requests.writes == 0
     new = await hands.patch(old, {"spec": {"selector": {"a": "b"}}})
@@ -66,7 +66,7 @@ async def test_an_empty_patch_costs_nothing_and_another_needs_the_version_that_w
 async def test_only_our_finalizer_is_released(cluster: InMemoryCluster) -> None:
     await stored(cluster)
     live = cluster.edit(ref(SERVICE), {"metadata": {"finalizers": ["example.com/theirs", "canary.delivery/ours"]}})
-    hands = Hands(cluster, "checkout")
+    hands = Hands(cluster, "checkout", None)
     released = await hands.release(live, "canary.delivery/ours")
     assert released["metadata"]["finalizers"] == ["example.com/theirs"]
     assert await hands.release(released, "canary.delivery/ours") is released

@@ -1,0 +1,112 @@
+"""Tells edits of what the controller made from its own changes of mind, and ends a fight with whoever makes them.
+
+An object that was as wanted and is not any more, while the wish is the same, was edited: it is put back. Ten times in
+a minute, and it is left alone until nobody has touched it for a minute (ROLLOUT section 7); a new wish, such as weight
+0, is written all the same. Kept in memory only: a restart forgets the count, never an object.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from canary.controller.names import MANAGER, resource_version
+from canary.ports import Clock
+from canary.rollout.model import Fault, Notice
+from meshes.contract import Manifest, ObjectRef
+
+EDITS = 10
+WITHIN = timedelta(minutes=1)
+TOLD_AGAIN = timedelta(hours=1)
+"""People are told of one object once in this time; each repair is an Event."""
+SOMEBODY = "somebody"
+
+
+@dataclass(slots=True)
+class _Object:
+    """What is known of one object: the wish that it last answered, and when it was edited away from it."""
+
+    wish: str = ""
+    edits: deque[datetime] = field(default_factory=lambda: deque(maxlen=EDITS))
+    by: str = SOMEBODY
+    told_at: datetime | None = None
+    contested: bool = False
+    version: str = ""
+
+    def calm(self, now: datetime) -> bool:
+        """Return whether nobody has edited it for the time that a fight takes to be over."""
+        return not self.edits or now - self.edits[-1] >= WITHIN
+
+
+class Drift:
+    """The edits of one canary's objects."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._objects: dict[ObjectRef, _Object] = {}
+
+    def is_edited(self, ref: ObjectRef, wish: object) -> bool:
+        """Return whether the object, which is not as wished, was so before."""
+        return ref in self._objects and self._objects[ref].wish == _text(wish)
+
+    def answered(self, ref: ObjectRef, wish: object) -> None:
+        """Note that the object is as wished."""
+        self._objects.setdefault(ref, _Object()).wish = _text(wish)
+
+    def edited(self, ref: ObjectRef, live: Manifest | None) -> Notice | None:
+        """Note an edit; return what is to be told when it may be put back, None when it is to be left alone.
+
+        `live` is the object as the edit left it, with its managedFields where they are known; None when it is gone.
+        """
+        known, now = self._objects.setdefault(ref, _Object()), self._clock.now()
+        version = resource_version(live) if live is not None else ""
+        if known.contested and known.calm(now):
+            known.contested = False
+            known.edits.clear()
+        if not known.contested or version != known.version:
+            known.edits.append(now)
+            known.by = editor(live)
+        known.version = version
+        known.contested = len(known.edits) == EDITS and known.edits[-1] - known.edits[0] <= WITHIN
+        if known.contested:
+            return None
+        quiet = known.told_at is not None and now - known.told_at < TOLD_AGAIN
+        known.told_at = known.told_at if quiet else now
+        what = "was deleted" if live is None else f"was edited by {known.by}"
+        return Notice(
+            reason="DriftRepaired", text=f"{ref} {what}; it is put back as the controller made it", slack=not quiet
+        )
+
+    def faults(self) -> Sequence[Fault]:
+        """Return what stands in the way: objects that somebody keeps editing."""
+        now = self._clock.now()
+        return [
+            Fault(
+                reason="ObjectContested",
+                message=f"{ref} was changed {EDITS} times within a minute by {known.by} and is left alone until nobody "
+                "has changed it for a minute; end what writes it, the controller makes this object itself",
+            )
+            for ref, known in self._objects.items()
+            if known.contested and not known.calm(now)
+        ]
+
+    def calm_in(self) -> timedelta | None:
+        """Return when the next contested object may be put back, None when none is contested."""
+        waits = [known.edits[-1] + WITHIN - self._clock.now() for known in self._objects.values() if known.contested]
+        return max(min(waits), timedelta(0)) if waits else None
+
+
+def editor(live: Manifest | None) -> str:
+    """Return the field manager other than the controller that changed an object last, as far as it tells."""
+    entries: Sequence[Mapping[str, Any]] = (live["metadata"].get("managedFields") or ()) if live else ()
+    others = [one for one in entries if one.get("manager") not in (MANAGER, None) and not one.get("subresource")]
+    newest = max(others, key=lambda one: str(one.get("time", "")), default=None)
+    return str(newest["manager"]) if newest is not None else SOMEBODY
+
+
+def _text(wish: object) -> str:
+    return json.dumps(wish, sort_keys=True, default=str)
