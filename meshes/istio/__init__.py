@@ -19,9 +19,13 @@ from meshes.contract import (
     Seen,
     Workload,
 )
-from meshes.istio import conflicts, own, queries, user
+from meshes.istio import conflicts, own
+from meshes.istio.split import GRAMMAR
 from meshes.istio.status import complaint
 from meshes.istio.versions import GROUP, api_version
+from meshes.parts import istio_metrics
+from meshes.parts.ownership import is_ours, missing_users_route, taken
+from meshes.parts.users_route import UsersRoute
 
 VIRTUAL_SERVICE = Kind(GROUP, "VirtualService")
 
@@ -45,11 +49,11 @@ class Istio:
         if live is None:
             return Seen(weight=None, accepted=False, because=f"{ref} is missing.")
         if route.user_route is not None:
-            found = user.read(route, live, ref=ref)
-        elif own.is_ours(route, live):
+            found = _users(route, ref).read(live)
+        elif is_ours(route, live):
             found = own.read(route, live, ref=ref)
         else:
-            return Seen(weight=None, accepted=False, because=str(own.taken(ref)))
+            return Seen(weight=None, accepted=False, because=str(taken(ref)))
         refused = complaint(live, ref)
         because = " ".join(reason for reason in (found.because, refused) if reason)
         return Seen(weight=found.percent, accepted=not refused, because=because)
@@ -61,27 +65,27 @@ class Istio:
         version = api_version(route, live, ref)
         if route.user_route is None:
             identity = {"apiVersion": version, "kind": ref.kind.kind}
-            if live is not None and not own.is_ours(route, live):
-                raise own.taken(ref)
+            if live is not None and not is_ours(route, live):
+                raise taken(ref)
             return own.render(route, weight, {**(live or {}), **identity}, ref=ref)
         if live is None:
-            raise RouteError(
-                "RouteNotFound",
-                f"{ref} is missing, which the annotation canary.delivery/route of {route.target} names: create it, "
-                "or remove the annotation to let the controller make one.",
-            )
-        return user.render(route, weight, live, ref=ref)
+            raise missing_users_route(route, ref)
+        return _users(route, ref).render(weight, live)
 
     def restore(self, route: Route, live: Manifest) -> Manifest | None:
         if route.user_route is None:
-            return None if own.is_ours(route, live) else live
-        return user.restore(route, live, ref=self.route_ref(route))
+            return None if is_ours(route, live) else live
+        return _users(route, self.route_ref(route)).restore(live)
 
     def conflict(self, route: Route, others: Sequence[Manifest]) -> RouteError | None:
         return conflicts.find(route, others, self.route_ref(route))
 
     def requests(self, workload: Workload) -> Counters:
-        return queries.counters(workload)
+        return istio_metrics.counters(workload)
 
     def latency(self, workload: Workload) -> Histogram:
-        return queries.durations(workload)
+        return istio_metrics.durations(workload)
+
+
+def _users(route: Route, ref: ObjectRef) -> UsersRoute:
+    return UsersRoute(route=route, ref=ref, grammar=GRAMMAR)

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from meshes.contract import Manifest, ObjectRef, Route, RouteError
-from meshes.istio.document import items, table
 from meshes.istio.hosts import covers, in_mesh, reaches
-from meshes.istio.own import is_ours, taken
+from meshes.parts.document import items, table
+from meshes.parts.ownership import identity_of, is_ours, taken
 
 
 def find(route: Route, others: Sequence[Manifest], ref: ObjectRef) -> RouteError | None:
@@ -25,7 +25,7 @@ def find(route: Route, others: Sequence[Manifest], ref: ObjectRef) -> RouteError
     if route.user_route is not None:
         return None
     for other in others:
-        name, home = _identity(other)
+        home, name = identity_of(other)
         if (name, home) == (ref.name, ref.namespace):
             if not is_ours(route, other):
                 return taken(ref)
@@ -53,8 +53,3 @@ def _conflict(route: Route, name: str, home: str, host: str) -> RouteError:
         "RouteConflict",
         f"{other} routes {host} for the mesh, and Istio uses only one VirtualService for a host. {remedy}",
     )
-
-
-def _identity(manifest: Manifest) -> tuple[str, str]:
-    metadata = table(manifest.get("metadata"))
-    return str(metadata.get("name", "")), str(metadata.get("namespace", ""))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from meshes.istio.document import items
+from meshes.parts.document import items
 
 MESH = "mesh"
 """The gateway name that stands for all sidecars; a VirtualService without gateways is bound to it."""

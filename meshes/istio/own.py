@@ -5,32 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from meshes.contract import Manifest, ObjectRef, Route, RouteError
-from meshes.istio.document import items, table
+from meshes.contract import Manifest, ObjectRef, Route
 from meshes.istio.hosts import in_mesh, spells
-from meshes.istio.split import ENTRY, Share, Side, share, side, unconditional
-
-MANAGED_BY = "app.kubernetes.io/managed-by"
-MANAGER = "canary-controller"
-TARGET = "canary.delivery/target"
+from meshes.istio.split import GRAMMAR, unconditional
+from meshes.parts.document import items, table
+from meshes.parts.ownership import our_metadata
+from meshes.parts.sharing import ENTRY, Share, Side, share
 
 # Beside these an entry splits only a part of the requests, or none.
 _DIVERTING = frozenset({"match", "redirect", "directResponse", "delegate"})
-
-
-def is_ours(route: Route, live: Manifest) -> bool:
-    """Say whether the object carries our labels for this very target."""
-    labels = table(table(live.get("metadata")).get("labels"))
-    return labels.get(MANAGED_BY) == MANAGER and labels.get(TARGET) == route.target
-
-
-def taken(ref: ObjectRef) -> RouteError:
-    """Return the error for a foreign object of the name that ours should have."""
-    return RouteError(
-        "RouteConflict",
-        f"{ref} is there already and is not ours: name it in the annotation canary.delivery/route if the split is to "
-        "be kept in it, else rename or delete it.",
-    )
 
 
 def render(route: Route, weight: int, live: Manifest, *, ref: ObjectRef) -> Manifest:
@@ -39,13 +22,10 @@ def render(route: Route, weight: int, live: Manifest, *, ref: ObjectRef) -> Mani
     Ours are the hosts, the binding to the mesh, who may see it, and the entry `canary` but for what does not touch
     the split (timeouts, retries, headers). Other entries stay, behind ours where they would hide it.
     """
-    metadata = table(live.get("metadata"))
-    labels = {**table(metadata.get("labels")), MANAGED_BY: MANAGER, TARGET: route.target}
     spec = {key: value for key, value in table(live.get("spec")).items() if key not in ("gateways", "exportTo")}
     spec["hosts"] = [route.apex]
     spec["http"] = _entries(route, weight, items(spec.get("http")))
-    metadata = {"name": ref.name, "namespace": ref.namespace, **metadata, "labels": labels}
-    return {**live, "metadata": metadata, "spec": spec}
+    return {**live, "metadata": our_metadata(route, live, ref), "spec": spec}
 
 
 def read(route: Route, live: Manifest, *, ref: ObjectRef) -> Share:
@@ -65,7 +45,7 @@ def _read(route: Route, spec: Mapping[str, Any]) -> Share:
             diverting = sorted(key for key in _DIVERTING if entry.get(key))
             if diverting:
                 return Share(percent=None, because=f"its entry {ENTRY} also has {', '.join(diverting)}")
-            return share(route, entry)
+            return share(route, entry, GRAMMAR)
         if unconditional(entry):
             return Share(percent=None, because=f"an entry before {ENTRY} takes every request")
     return Share(percent=None, because=f"it has no http entry {ENTRY}")
@@ -89,7 +69,7 @@ def _entries(route: Route, weight: int, live: Sequence[Any]) -> list[Any]:
 
 
 def _destinations(route: Route, weight: int, live: Sequence[Any]) -> list[dict[str, Any]]:
-    was = {side(route, item): item for item in live}
+    was = {GRAMMAR.side(route, item): item for item in live}
     wanted = ((Side.APEX, route.apex, 100 - weight), (Side.CANARY, route.canary, weight))
     return [
         {

@@ -1,91 +1,69 @@
-"""The weighted destinations of one http entry of a VirtualService: whose they are, and what share the canary has."""
+"""How a VirtualService spells a split: weighted destinations of the entries of `http`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from meshes.contract import Route
-from meshes.istio.document import items, table, whole
-from meshes.istio.hosts import spells
-
-ENTRY = "canary"
-"""The name of the http entry that holds the split."""
+from meshes.contract import Manifest, Route
+from meshes.istio.hosts import respell, spells
+from meshes.parts.document import items, table
+from meshes.parts.sharing import ENTRY, Side
 
 
-class Side(StrEnum):
-    """Whom a destination means."""
+class VirtualServiceGrammar:
+    """The grammar. An omitted weight is 0 (istio/api, virtual_service.proto: HTTPRouteDestination.weight)."""
 
-    APEX = "apex"
-    CANARY = "canary"
-    OTHER = "other"
+    entry = "http entry"
+    entries = "http entries"
+    item = "destination"
+    omitted = 0
+    most = 2**31 - 1
 
+    def entries_of(self, live: Manifest) -> Sequence[Any]:
+        return items(table(live.get("spec")).get("http"))
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Share:
-    """The canary's share of an entry in percent, None when it cannot be told; `because` then says why."""
+    def with_entries(self, live: Manifest, entries: Sequence[Any]) -> Manifest:
+        return {**live, "spec": {**table(live["spec"]), "http": list(entries)}}
 
-    percent: int | None
-    because: str = ""
+    def items_of(self, entry: object) -> Sequence[Any]:
+        return items(table(entry).get("route"))
 
+    def with_items(self, entry: Mapping[str, Any], items: Sequence[Any]) -> dict[str, Any]:
+        return {**entry, "route": list(items)}
 
-def side(route: Route, item: object) -> Side:
-    """Return whom one item of `http[].route` means. The item belongs to an object of the route's namespace."""
-    host = table(table(item).get("destination")).get("host")
-    if spells(host, route.apex, route.namespace, home=route.namespace):
-        return Side.APEX
-    if spells(host, route.canary, route.namespace, home=route.namespace):
-        return Side.CANARY
-    return Side.OTHER
+    def side(self, route: Route, item: object) -> Side:
+        host = table(table(item).get("destination")).get("host")
+        if spells(host, route.apex, route.namespace, home=route.namespace):
+            return Side.APEX
+        if spells(host, route.canary, route.namespace, home=route.namespace):
+            return Side.CANARY
+        return Side.OTHER
 
+    def shown(self, item: object) -> str:
+        host = table(table(item).get("destination")).get("host")
+        return repr(host) if host is None or not isinstance(host, str) else host
 
-def share(route: Route, entry: Mapping[str, Any]) -> Share:
-    """Return the canary's share as Envoy would send it.
+    def at_our_port(self, route: Route, apex: Mapping[str, Any]) -> bool:
+        port = table(table(apex["destination"]).get("port")).get("number")
+        return port is None or port == route.port
 
-    A lone destination gets everything whatever its weight; of several, weights are relative to their sum and an
-    omitted one is 0 (istio/api, virtual_service.proto: HTTPRouteDestination.weight).
-    """
-    destinations = items(entry.get("route"))
-    if not destinations:
-        return Share(percent=None, because="it has no destination")
-    sides = [side(route, item) for item in destinations]
-    if Side.OTHER in sides:
-        other = host_of(destinations[sides.index(Side.OTHER)])
-        return Share(percent=None, because=f"it also sends to {other}")
-    if len(destinations) == 1:
-        return Share(percent=100 if sides[0] is Side.CANARY else 0)
-    weights = [weight_of(item) for item in destinations]
-    if None in weights:
-        wrong = destinations[weights.index(None)]
-        return Share(
-            percent=None, because=f"the weight {wrong['weight']!r} of {host_of(wrong)} is no whole number >= 0"
-        )
-    numbers = [weight or 0 for weight in weights]
-    total = sum(numbers)
-    if total == 0:
-        return Share(percent=None, because="all its weights are 0")
-    canary = sum(number for number, whom in zip(numbers, sides, strict=True) if whom is Side.CANARY)
-    percent, rest = divmod(canary * 100, total)
-    if rest:
-        return Share(percent=None, because=f"the canary's {canary} of {total} is no whole percentage")
-    return Share(percent=percent)
+    def counterpart(self, route: Route, apex: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the apex's destination turned to the canary: port and headers as there.
+
+        A subset goes: it is one of the apex's DestinationRule, and naming one that a host has not is answered with 503.
+        """
+        destination = {key: value for key, value in apex["destination"].items() if key != "subset"}
+        destination["host"] = respell(destination["host"], route.canary)
+        return {**apex, "destination": destination}
+
+    def remedy(self, route: Route, *, possible: int) -> str:
+        if possible:
+            return f"name the one that is to be split {ENTRY!r}"
+        return f"give it one entry whose only destination is {route.apex} (port {route.port} or none)"
 
 
-def weight_of(item: object) -> int | None:
-    """Return the weight of a destination, 0 when it has none, None when it is not a whole number of at least 0."""
-    weight = table(item).get("weight")
-    if weight is None:
-        return 0
-    number = whole(weight)
-    return number if number is not None and number >= 0 else None
-
-
-def host_of(item: object) -> str:
-    """Return a destination's host for messages."""
-    host = table(table(item).get("destination")).get("host")
-    return repr(host) if host is None or not isinstance(host, str) else host
+GRAMMAR = VirtualServiceGrammar()
 
 
 def unconditional(entry: object) -> bool:

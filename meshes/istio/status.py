@@ -7,7 +7,7 @@ mesh would hold a rollback for ever. Settling takes its place.
 from __future__ import annotations
 
 from meshes.contract import Manifest, ObjectRef
-from meshes.istio.document import items, table, whole
+from meshes.parts.document import items, table, whole
 
 # The name in today's JSON, the one in the documentation, and the number of the enum AnalysisMessageBase.Level.
 _ERROR = ("ERROR", "Error", 3)

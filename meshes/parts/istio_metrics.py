@@ -6,10 +6,10 @@ belong to the controller.
 
 from __future__ import annotations
 
-import json
 from typing import assert_never
 
 from meshes.contract import AppProtocol, Counters, Histogram, Workload
+from meshes.parts.promql import quoted
 
 # Envoy's own bucket edges, which Istio keeps unless the annotation `sidecar.istio.io/statsHistogramBuckets` says else.
 EDGES = (
@@ -39,11 +39,6 @@ def durations(workload: Workload) -> Histogram:
     """Return the durations of all requests to the workload, failed ones too, in milliseconds."""
     bucket = f"istio_request_duration_milliseconds_bucket{{{_labels(workload)}}}"
     return Histogram(bucket=bucket, unit_ms=1, edges=EDGES)
-
-
-def quoted(text: str) -> str:
-    """Return a PromQL string that means `text`, whatever is in it. PromQL escapes as Go does, and JSON's are a part."""
-    return json.dumps(text, ensure_ascii=False)
 
 
 def _labels(workload: Workload) -> str:
