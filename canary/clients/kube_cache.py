@@ -17,12 +17,27 @@ import structlog
 from canary.clients.discovery import Resource
 from canary.clients.kube_http import Call, KubeHttp
 from canary.errors import CanaryError, NotFound, Rejected
-from canary.ports import CANARY, CLAIM, DEPLOYMENT, POD, Change, Watched
+from canary.ports import (
+    CANARY,
+    CLAIM,
+    CONTROLLER_REVISION,
+    DEPLOYMENT,
+    ENDPOINT_SLICE,
+    EVENT,
+    NAMESPACE,
+    POD,
+    REPLICA_SET,
+    Change,
+    Watched,
+)
 from meshes.contract import Kind, Manifest, ObjectRef
 
 CRD = Kind("apiextensions.k8s.io", "CustomResourceDefinition")
 GONE = 10_000
 """Of how many deleted objects the uids are remembered."""
+NOBODY_EDITS = (POD, REPLICA_SET, ENDPOINT_SLICE, CONTROLLER_REVISION, EVENT, NAMESPACE, CLAIM, CRD)
+"""Kinds of which nobody asks who edited an object."""
+WRITER = ("manager", "time", "subresource")
 PAGE = 500
 WATCH_S = 300
 SILENCE_S = 100.0
@@ -201,11 +216,13 @@ class Reflector:
 
 
 def trimmed(kind: Kind, manifest: dict[str, Any]) -> Manifest:
-    """Return the manifest without what is never read: managedFields but where commands are looked for, pods' specs,
-    the schemas of CRDs, all of a claim but its access modes."""
+    """Return the manifest without what is never read: managedFields but where commands are looked for (of what people
+    edit: who wrote and when), pods' specs, the schemas of CRDs, all of a claim but its access modes."""
     metadata = dict(manifest["metadata"])
     if kind not in (CANARY, DEPLOYMENT):
-        metadata.pop("managedFields", None)
+        entries = metadata.pop("managedFields", None) or ()
+        if kind not in NOBODY_EDITS and entries:
+            metadata["managedFields"] = [{key: each[key] for key in WRITER if key in each} for each in entries]
     kept = {**manifest, "metadata": metadata}
     if kind == POD:
         metadata.pop("annotations", None)

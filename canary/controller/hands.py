@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 
 from canary.controller.drift import Drift
 from canary.controller.names import is_ours, resource_version, uid_of
-from canary.errors import CanaryError
 from canary.ports import Cluster, Propagation, ref_of
 from canary.rollout.model import Notice
 from meshes.contract import Manifest, ObjectRef
@@ -35,7 +33,7 @@ class Hands:
     async def keep(self, live: Manifest, patch: Mapping[str, Any], wish: object) -> Manifest:
         """Apply a merge patch that makes an object of ours answer a wish, unless somebody keeps editing it away."""
         ref = ref_of(live)
-        if patch and not await self._may_repair(ref, live, wish):
+        if patch and not self._may_repair(ref, live, wish):
             return live
         kept = await self.patch(live, patch)
         self._answered(ref, wish)
@@ -44,7 +42,7 @@ class Hands:
     async def make(self, manifest: Manifest, wish: object) -> Manifest | None:
         """Create an object of ours that answers a wish, unless somebody keeps deleting it; else as `create`."""
         ref = ref_of(manifest)
-        if not await self._may_repair(ref, None, wish):
+        if not self._may_repair(ref, None, wish):
             return None
         made = await self.create(manifest)
         if made is not None:
@@ -55,12 +53,10 @@ class Hands:
         if self._drift is not None:
             self._drift.answered(ref, wish)
 
-    async def _may_repair(self, ref: ObjectRef, live: Manifest | None, wish: object) -> bool:
+    def _may_repair(self, ref: ObjectRef, live: Manifest | None, wish: object) -> bool:
         """Return whether the object may be written: for a new wish, and for an edit that is no endless fight."""
         if self._drift is None or not self._drift.is_edited(ref, wish):
             return True
-        with suppress(CanaryError):
-            live = await self.cluster.read(ref) or live  # the caches do not keep who wrote
         notice = self._drift.edited(ref, live)
         if notice is not None:
             self.repaired.append(notice)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from canary.clients.kube_cache import CRD, Cache, trimmed
-from canary.ports import CONFIG_MAP, POD, Change, Watched
+from canary.ports import CONFIG_MAP, POD, SERVICE, Change, Watched
 from meshes.contract import ObjectRef
 
 ONE = ObjectRef(CONFIG_MAP, "shop", "one")
@@ -73,6 +73,10 @@ def test_what_nobody_reads_is_not_kept() -> None:
     meta = {"namespace": "shop", "name": "one", "uid": "u1", "resourceVersion": "1"}
     pod = {"metadata": {**meta, "managedFields": [1], "annotations": {"a": "b"}}, "spec": {}, "status": {"phase": "x"}}
     assert trimmed(POD, pod) == {"metadata": meta, "status": {"phase": "x"}}
+    writer = {"manager": "alice", "time": "2026-01-01T00:00:00Z"}
+    entry = {**writer, "operation": "Update", "fieldsV1": {"f:spec": {}}}
+    service = {"metadata": {**meta, "managedFields": [entry]}, "spec": {}}
+    assert trimmed(SERVICE, service) == {"metadata": {**meta, "managedFields": [writer]}, "spec": {}}
     crd = {"metadata": meta, "spec": {"group": "g", "versions": [{"name": "v1", "served": True, "schema": {}}]}}
     assert trimmed(CRD, crd) == {
         "metadata": meta,
