@@ -22,6 +22,7 @@ from canary.clients.slack import LogNotifier, Slack
 from canary.clients.slack_api import SlackSettings
 from canary.controller import scalers
 from canary.controller.asking import Asker
+from canary.controller.grouping import Grouper
 from canary.controller.leader import Elector, Guarded
 from canary.controller.queue import Key, KeyQueue, is_expected
 from canary.controller.reconcile import Reconciler, Tools
@@ -100,6 +101,7 @@ async def control(outside: Outside, settings: Settings, *, epoch: str) -> None:
     tools = Tools(
         cluster=outside.cluster,
         metrics=outside.metrics,
+        grouper=Grouper(outside.metrics),
         asker=asker,
         clock=outside.clock,
         teller=teller,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 Manifest = Mapping[str, Any]
 """A Kubernetes object as plain JSON. It is never changed in place."""
@@ -192,3 +192,25 @@ class Mesh(Protocol):
 
     def latency(self, workload: Workload) -> Histogram:
         """Return the histogram of request durations, as the server side saw them."""
+
+
+@runtime_checkable
+class Grouping(Protocol):
+    """What an adapter may offer besides `Mesh`: many workloads asked about in one query. Optional.
+
+    An adapter with these three methods has the checks of all canaries that fall due together asked in one query;
+    without them it is asked one by one, which gives the same answers at a higher load. Laws, for workloads of one
+    protocol: every `identity` has the same label names; `requests_of([w])` and `latency_of([w])` select the same series
+    as `requests(w)` and `latency(w)`; of several workloads they select at least the series of each, and those that have
+    all labels of `identity(w)` are exactly the series of `w`. Where no labels tell workloads apart (only `pods` does),
+    leave these methods out.
+    """
+
+    def identity(self, workload: Workload) -> Mapping[str, str]:
+        """Return the labels, with their values, that all series of the workload have and no other series has."""
+
+    def requests_of(self, workloads: Sequence[Workload]) -> Counters:
+        """Return the counters of all these workloads, at least one, together."""
+
+    def latency_of(self, workloads: Sequence[Workload]) -> Histogram:
+        """Return the histograms of all these workloads, at least one, together, in one unit."""

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from canary.controller.grouping import Counted, Grouper, Growth
 from canary.errors import CanaryError
 from canary.ports import Metrics, Series
 from canary.rollout.model import Answer, Builtin, Check, Counts, NoAnswer, Plan, Question, Side, Value
@@ -19,7 +20,7 @@ from canary.spec.units import format_duration
 from meshes.contract import Mesh, Workload
 
 AT_ONCE = 16
-"""How many queries of one pass are under way at once."""
+"""How many queries of one canary's own are under way at once."""
 
 HASH_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 """Of pod-template-hash and of the ends of pods' names: k8s.io/apimachinery/pkg/util/rand."""
@@ -37,11 +38,12 @@ class Subject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """What is needed to ask about one canary. `subjects` has both sides."""
+    """What is needed to ask about one canary. `subjects` has both sides; `grouper` asks the built-in checks."""
 
     plan: Plan
     mesh: Mesh
     metrics: Metrics
+    grouper: Grouper
     subjects: Mapping[Side, Subject]
 
 
@@ -50,39 +52,42 @@ async def answer(asked: Sequence[Question], measurement: Measurement) -> Mapping
     room = asyncio.Semaphore(AT_ONCE)
 
     async def one(question: Question) -> Answer:
-        async with room:
-            return await _answer(question, measurement)
+        check = next(check for check in measurement.plan.checks if check.name == question.check)
+        try:
+            if check.builtin is not None:
+                return await _builtin(check, question, measurement)
+            async with room:
+                return await _custom(check, question, measurement)
+        except CanaryError as error:
+            return NoAnswer(because=str(error))
 
     answers = await asyncio.gather(*(one(question) for question in asked))
     return dict(zip(asked, answers, strict=True))
 
 
-async def _answer(question: Question, of: Measurement) -> Answer:
-    check = next(check for check in of.plan.checks if check.name == question.check)
-    subject = of.subjects[question.side]
-    try:
-        if check.builtin is None:
-            return await _custom(check, question, of, subject)
-        if check.builtin is Builtin.SUCCESS_RATE:
-            return await _requests(question, of, subject.workload)
-        return await _latency(check, question, of, subject.workload)
-    except CanaryError as error:
-        return NoAnswer(because=str(error))
+async def _builtin(check: Check, question: Question, of: Measurement) -> Answer:
+    if check.builtin is Builtin.SUCCESS_RATE:
+        return await _requests(question, of)
+    return await _latency(check, question, of)
 
 
-async def _requests(question: Question, of: Measurement, workload: Workload) -> Answer:
-    counters = of.mesh.requests(workload)
-    asked = (increase(selector, question, by="") for selector in (counters.total, counters.bad))
-    total, bad = await asyncio.gather(*(of.metrics.query(promql, question.end) for promql in asked))
+async def _growth(counted: Counted, question: Question, of: Measurement) -> Sequence[Series]:
+    workload = of.subjects[question.side].workload
+    return await of.grouper.growth(
+        Growth(mesh=of.mesh, workload=workload, counted=counted, start=question.start, end=question.end)
+    )
+
+
+async def _requests(question: Question, of: Measurement) -> Answer:
+    total, bad = await asyncio.gather(*(_growth(counted, question, of) for counted in (Counted.TOTAL, Counted.BAD)))
     for series in (total, bad):
         if len(series) > 1 or any(not math.isfinite(one.value) for one in series):
             return NoAnswer(because=f"Prometheus answered {_shown(series)} where one number was asked for")
     return Counts(total=total[0].value if total else None, bad=bad[0].value if bad else 0.0)
 
 
-async def _latency(check: Check, question: Question, of: Measurement, workload: Workload) -> Answer:
-    histogram = of.mesh.latency(workload)
-    series = await of.metrics.query(increase(histogram.bucket, question, by="le"), question.end)
+async def _latency(check: Check, question: Question, of: Measurement) -> Answer:
+    series = await _growth(Counted.BUCKETS, question, of)
     if not series:
         return Counts(total=None, bad=0.0)
     try:
@@ -91,7 +96,8 @@ async def _latency(check: Check, question: Question, of: Measurement, workload: 
         return NoAnswer(because=f"a histogram without readable buckets: {_shown(series)}")
     if any(not math.isfinite(count) for _, count in buckets) or buckets[-1][0] != math.inf:
         return NoAnswer(because=f"a histogram that is not whole: {_shown(series)}")
-    return _judged(check, buckets, histogram.unit_ms)
+    unit_ms = of.mesh.latency(of.subjects[question.side].workload).unit_ms
+    return _judged(check, buckets, unit_ms)
 
 
 def _judged(check: Check, buckets: Sequence[tuple[float, float]], unit_ms: int) -> Answer:
@@ -129,20 +135,8 @@ def quantile_of(buckets: Sequence[tuple[float, float]], quantile: float) -> floa
     return below_edge
 
 
-def increase(selector: str, question: Question, *, by: str) -> str:
-    """Return PromQL for how much the counters of `selector` grew over the question's window, asked at its end.
-
-    A series that is new since the window began counts from 0, which `increase` alone does not do: it takes the first
-    sample for the base. `by` is a label to keep, "" for the sum of all.
-    """
-    window = f"{max(1, round((question.end - question.start).total_seconds()))}s"
-    grown = f"(increase({selector}[{window}]) and ({selector} offset {window}))"
-    fresh = f"({selector} unless ({selector} offset {window}))"
-    return f"sum{f' by ({by})' if by else ''}({grown} or {fresh})"
-
-
-async def _custom(check: Check, question: Question, of: Measurement, subject: Subject) -> Answer:
-    query = fill(check.query, _placeholders(of.plan, question, subject))
+async def _custom(check: Check, question: Question, of: Measurement) -> Answer:
+    query = fill(check.query, _placeholders(of.plan, question, of.subjects[question.side]))
     series = await of.metrics.query(query, question.end)
     if not series:
         return Value(value=None)

@@ -16,6 +16,7 @@ import structlog
 from canary.controller.act import Act
 from canary.controller.asking import Asker, Errand, moment_of
 from canary.controller.drift import Drift
+from canary.controller.grouping import Grouper
 from canary.controller.measure import Measurement
 from canary.controller.merge import exact
 from canary.controller.moving import give_back, has_moved, in_force
@@ -47,6 +48,7 @@ class Tools:
 
     cluster: Cluster
     metrics: Metrics
+    grouper: Grouper
     asker: Asker
     clock: Clock
     teller: Teller
@@ -138,7 +140,13 @@ class Reconciler:
         due = any(question not in answers for question in asked)
         sides = subjects(found.seen, found.plan, found.status) if due else {}
         if sides:
-            measurement = Measurement(plan=found.plan, mesh=found.mesh, metrics=self._tools.metrics, subjects=sides)
+            measurement = Measurement(
+                plan=found.plan,
+                mesh=found.mesh,
+                metrics=self._tools.metrics,
+                grouper=self._tools.grouper,
+                subjects=sides,
+            )
             self._tools.asker.send(key, Errand(asked=asked, measurement=measurement, moment=moment))
         return answers
 

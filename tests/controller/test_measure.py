@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from canary.controller.grouping import Grouper
 from canary.controller.measure import Measurement, Subject, answer, pods_of
 from canary.errors import Unavailable
 from canary.ports import Metrics, Series
@@ -69,7 +70,9 @@ async def ask(
     metrics: Metrics, check: Check, side: Side = Side.CANARY, window: tuple[datetime, datetime] = WINDOW
 ) -> Answer:
     question = Question(check=check.name, side=side, start=window[0], end=window[1])
-    measurement = Measurement(plan=plan(check), mesh=Istio(), metrics=metrics, subjects=SUBJECTS)
+    measurement = Measurement(
+        plan=plan(check), mesh=Istio(), metrics=metrics, grouper=Grouper(metrics), subjects=SUBJECTS
+    )
     answers = await answer([question], measurement)
     assert list(answers) == [question]
     return answers[question]
@@ -255,6 +258,8 @@ class Slow:
 async def test_many_questions_are_asked_side_by_side_but_not_all_at_once() -> None:
     metrics = Slow()
     asked = [Question(check="lag", side=Side.CANARY, start=scrape(0), end=scrape(turn + 1)) for turn in range(60)]
-    measurement = Measurement(plan=plan(lag("lag")), mesh=Istio(), metrics=metrics, subjects=SUBJECTS)
+    measurement = Measurement(
+        plan=plan(lag("lag")), mesh=Istio(), metrics=metrics, grouper=Grouper(metrics), subjects=SUBJECTS
+    )
     assert await answer(asked, measurement) == dict.fromkeys(asked, Value(value=1.0))
     assert metrics.most == 16

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -16,8 +16,10 @@ from canary.errors import Unavailable
 from canary.ports import Clock, Series
 
 _WINDOW = re.compile(r"\[(\d+)s\]")
-_WORKLOAD = re.compile(r'destination_workload="([^"]+)"')
+_WORKLOADS = re.compile(r'destination_workload=~?"([^"]+)"')
+_NAMESPACES = re.compile(r'destination_workload_namespace=~?"([^"]+)"')
 _EDGES = ("100", "500", "1000", "+Inf")
+_FAST = ("100", "500")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,17 +52,28 @@ class FakeMetrics:
         await asyncio.sleep(0)
         if self.down:
             raise Unavailable("Prometheus did not answer")
-        window, workload = _WINDOW.search(promql), _WORKLOAD.search(promql)
+        window, workloads, namespaces = (part.search(promql) for part in (_WINDOW, _WORKLOADS, _NAMESPACES))
         assert window is not None, promql
-        assert workload is not None, promql
-        total, bad, slow = self._counted(workload[1], at - timedelta(seconds=int(window[1])), at)
+        assert workloads is not None, promql
+        assert namespaces is not None, promql
+        start = at - timedelta(seconds=int(window[1]))
+        found: list[Series] = []
+        for namespace in namespaces[1].split("|"):
+            for workload in workloads[1].split("|"):
+                kept = {"destination_workload_namespace": namespace, "destination_workload": workload}
+                labels = kept if "by (destination" in promql else {}
+                found += self._answer(promql, labels, self._counted(workload, start, at))
+        return found
+
+    def _answer(self, promql: str, labels: Mapping[str, str], counted: tuple[float, float, float]) -> Sequence[Series]:
+        total, bad, slow = counted
         if self.broken:
-            return [Series({}, math.nan)]
+            return [Series(labels, math.nan)]
         if total == 0:
             return []
         if "_bucket{" in promql:
-            return [Series({"le": edge}, total - slow if edge in ("100", "500") else total) for edge in _EDGES]
-        return [Series({}, bad if "response_code" in promql else total)]
+            return [Series({**labels, "le": edge}, total - slow if edge in _FAST else total) for edge in _EDGES]
+        return [Series(labels, bad if "response_code" in promql else total)]
 
     def _counted(self, deployment: str, start: datetime, end: datetime) -> tuple[float, float, float]:
         """Return requests, failed and slow ones, between two moments."""
