@@ -69,6 +69,12 @@ class Cluster(Protocol):
     def served(self, kind: Kind) -> tuple[str, ...]:
         """Return the API versions that the cluster serves for a kind, newest first; empty when it does not know it."""
 
+    def watches(self, kind: Kind, namespace: str) -> bool:
+        """Return whether the cache holds the objects of that kind and namespace."""
+
+    def has_field(self, kind: Kind, version: str, path: str) -> bool | None:
+        """Return whether a custom resource's schema knows a field (`spec.to[].targetRef.name`), None if unknown."""
+
     async def read(self, ref: ObjectRef) -> Manifest | None:
         """Return the object from the API server itself, None when there is none."""
 

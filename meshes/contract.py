@@ -56,7 +56,7 @@ class Route:
     number, `port_name` its name ("" when it has none). `user_route` is the name of the user's own route object
     (annotation `route`), None when the controller makes its own, named like the apex. `served` holds the API
     versions that the cluster serves for the adapter's route kind ("v1", "v1beta1"), newest first.
-    `options` are the settings that only one mesh has (`kuma-form`).
+    `options` are the settings that only one mesh has (`kuma-form`), and what `Resolving.resolve` found out.
     """
 
     namespace: str
@@ -93,7 +93,8 @@ class Workload:
     Names may hold any character: an adapter quotes them so that none can leave its PromQL string.
 
     `deployment` is its name, `pods` an RE2 expression (anchored, as PromQL anchors it) that matches exactly its pods.
-    `service` is the Service that the mesh sends its requests through (the apex or the canary Service).
+    `service` is the Service that the mesh sends its requests through (the apex or the canary Service), `port` its port
+    and `port_name` that port's name ("" for none). `pod_port` is the port of the pods behind it, None where unknown.
     """
 
     namespace: str
@@ -102,6 +103,8 @@ class Workload:
     pods: str
     port: int
     protocol: AppProtocol
+    port_name: str = ""
+    pod_port: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,11 +112,13 @@ class Counters:
     """Two PromQL instant-vector selectors of counters, without range and offset: `bad` is a part of `total`.
 
     The controller turns them into increases over the window that it judges. A missing `bad` series beside a present
-    `total` means that none failed.
+    `total` means that none failed. `also_bad` are further selectors of failed requests, for meshes that count them
+    under several metric names; no request is counted by two of them. `Grouping` adapters have none.
     """
 
     total: str
     bad: str
+    also_bad: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +176,8 @@ class Mesh(Protocol):
         back as they were. Without a user route, weight 0 still names both backends. With a user route, weight 0
         means at rest: what `restore` returns. Raises RouteError when the live object does not allow it.
         What cannot be read back from a split (a weight that the user wrote) may be noted in the object itself, in an
-        annotation `canary.delivery/...` that goes when the split goes.
+        annotation `canary.delivery/...` that goes when the split goes. An object of ours in another namespace than the
+        route's bears that one in the label `canary.delivery/namespace`.
         """
 
     def restore(self, route: Route, live: Manifest) -> Manifest | None:
@@ -214,3 +220,52 @@ class Grouping(Protocol):
 
     def latency_of(self, workloads: Sequence[Workload]) -> Histogram:
         """Return the histograms of all these workloads, at least one, together, in one unit."""
+
+
+class Surroundings(Protocol):
+    """What an adapter may look at beside its route: the cluster as the caches have it. Looking costs no request."""
+
+    def get(self, ref: ObjectRef) -> Manifest | None:
+        """Return an object, None when there is none."""
+
+    def list(self, kind: Kind, namespace: str = "", labels: Mapping[str, str] | None = None) -> Sequence[Manifest]:
+        """Return the objects of a kind, of one namespace or of all (""), that carry all of `labels`."""
+
+    def watches(self, kind: Kind, namespace: str) -> bool:
+        """Return whether objects of that kind and namespace are looked at at all: not so means unknown, not absent."""
+
+    def has_field(self, kind: Kind, version: str, path: str) -> bool | None:
+        """Return whether the schema of a custom resource knows a field, such as `spec.to[].targetRef.name`.
+
+        A schema that prunes nothing knows every field; None when the schema cannot be read.
+        """
+
+
+@runtime_checkable
+class Resolving(Protocol):
+    """A mesh whose route depends on more than the user says: on installed versions, on other objects. Optional."""
+
+    def resolve(self, route: Route, around: Surroundings) -> Route:
+        """Return the route with what was found out noted in its `options`; every other method takes that route.
+
+        It never raises: what cannot be found out is noted, so that `conflict` and `render` refuse by name, while a
+        route that is there already can still be read, drained and taken away.
+        """
+
+
+def resolved(mesh: Mesh, route: Route, around: Surroundings) -> Route:
+    """Return the route as the mesh resolves it, unchanged for one that has nothing to find out."""
+    return mesh.resolve(route, around) if isinstance(mesh, Resolving) else route
+
+
+@runtime_checkable
+class Declaring(Protocol):
+    """A mesh that must be told by a Service what its port speaks, or does not split it. Optional."""
+
+    def app_protocol(self, protocol: AppProtocol) -> str:
+        """Return the `appProtocol` of the Services that the controller makes."""
+
+
+def declared(mesh: Mesh, protocol: AppProtocol) -> str:
+    """Return the `appProtocol` for Services that the controller makes, "" where none is needed."""
+    return mesh.app_protocol(protocol) if isinstance(mesh, Declaring) else ""

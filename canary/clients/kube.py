@@ -8,12 +8,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import structlog
 
+from canary.clients.crd_schema import knows
 from canary.clients.discovery import Discovery, Resource
-from canary.clients.kube_cache import CRD, Cache, Keep, Reflector
+from canary.clients.kube_cache import CRD, Cache, Keep, Reflector, trimmed
 from canary.clients.kube_http import MERGE_PATCH, Call, KubeHttp
 from canary.errors import CanaryError, NotFound, Rejected
 from canary.ports import CANARY, EVENT, LEASE, Change, Propagation, Watched
@@ -36,7 +38,7 @@ class KubeCluster:
         self._kinds = {*kinds}
         self._namespaces = tuple(namespaces) or ("",)
         self._discovery = Discovery(http)
-        self._cache = Cache(keep)
+        self._cache = Cache(keep or partial(trimmed, schemas=frozenset(self._kinds)))
         self._reflectors: dict[tuple[Kind, str], Reflector] = {}
         self._tasks: asyncio.TaskGroup | None = None
         self._running: list[asyncio.Task[None]] = []
@@ -113,6 +115,17 @@ class KubeCluster:
 
     def served(self, kind: Kind) -> tuple[str, ...]:
         return self._discovery.served(kind)
+
+    def watches(self, kind: Kind, namespace: str) -> bool:
+        return (kind, "") in self._reflectors or (kind, namespace) in self._reflectors
+
+    def has_field(self, kind: Kind, version: str, path: str) -> bool | None:
+        for crd in self._cache.listed(CRD, "", {}):
+            spec = crd["spec"]
+            if (spec.get("group"), spec.get("names", {}).get("kind")) == (kind.group, kind.kind):
+                found = [each.get("schema") for each in spec["versions"] if each.get("name") == version]
+                return knows(found[0], path) if found and found[0] is not None else None
+        return None
 
     async def read(self, ref: ObjectRef) -> Manifest | None:
         path = self._discovery.resource(ref.kind).path(ref.namespace, ref.name)

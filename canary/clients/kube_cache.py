@@ -14,6 +14,7 @@ from typing import Any
 
 import structlog
 
+from canary.clients.crd_schema import skeleton
 from canary.clients.discovery import Resource
 from canary.clients.kube_http import Call, KubeHttp
 from canary.errors import CanaryError, NotFound, Rejected
@@ -215,9 +216,10 @@ class Reflector:
         return str(manifest["metadata"].get("resourceVersion", version))
 
 
-def trimmed(kind: Kind, manifest: dict[str, Any]) -> Manifest:
+def trimmed(kind: Kind, manifest: dict[str, Any], schemas: frozenset[Kind] = frozenset()) -> Manifest:
     """Return the manifest without what is never read: managedFields but where commands are looked for (of what people
-    edit: who wrote and when), pods' specs, the schemas of CRDs, all of a claim but its access modes."""
+    edit: who wrote and when), pods' specs, all of a claim but its access modes, the schemas of CRDs. Of those of
+    `schemas` stays which fields there are."""
     metadata = dict(manifest["metadata"])
     if kind not in (CANARY, DEPLOYMENT):
         entries = metadata.pop("managedFields", None) or ()
@@ -232,9 +234,16 @@ def trimmed(kind: Kind, manifest: dict[str, Any]) -> Manifest:
         kept.pop("status", None)
         kept["spec"] = {"accessModes": manifest["spec"].get("accessModes", [])}
     if kind == CRD:
-        versions = [{key: each.get(key) for key in ("name", "served")} for each in manifest["spec"]["versions"]]
-        kept["spec"] = {**manifest["spec"], "versions": versions}
+        kept["spec"] = {**manifest["spec"], "versions": _versions(manifest["spec"], schemas)}
     return kept
+
+
+def _versions(spec: Mapping[str, Any], schemas: frozenset[Kind]) -> list[dict[str, Any]]:
+    versions = [{key: each.get(key) for key in ("name", "served")} for each in spec["versions"]]
+    if Kind(spec.get("group", ""), spec.get("names", {}).get("kind", "")) in schemas:
+        for kept, each in zip(versions, spec["versions"], strict=True):
+            kept["schema"] = skeleton((each.get("schema") or {}).get("openAPIV3Schema"))
+    return versions
 
 
 def _ref(kind: Kind, manifest: Mapping[str, Any]) -> ObjectRef:

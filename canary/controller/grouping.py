@@ -17,7 +17,7 @@ from typing import assert_never
 
 from canary.errors import CanaryError, Unavailable
 from canary.ports import Metrics, Series
-from meshes.contract import AppProtocol, Grouping, Mesh, Workload
+from meshes.contract import AppProtocol, Counters, Grouping, Mesh, Workload
 
 GATHER_S = 0.2
 """How long the first question waits for others; passes that are due at one moment run within less."""
@@ -154,11 +154,17 @@ def _single(asked: Growth) -> str:
         case Counted.TOTAL:
             return increase(mesh.requests(workload).total, asked.start, asked.end, ())
         case Counted.BAD:
-            return increase(mesh.requests(workload).bad, asked.start, asked.end, ())
+            return _failures(mesh.requests(workload), asked)
         case Counted.BUCKETS:
             return increase(mesh.latency(workload).bucket, asked.start, asked.end, ("le",))
         case _:
             assert_never(asked.counted)
+
+
+def _failures(counters: Counters, asked: Growth) -> str:
+    """Return PromQL for the growth of all that counts failures; a sum with a missing part would be missing whole."""
+    parts = [increase(selector, asked.start, asked.end, ()) for selector in (counters.bad, *counters.also_bad)]
+    return parts[0] if len(parts) == 1 else " + ".join(f"({part} or vector(0))" for part in parts)
 
 
 def _kind(asked: Growth, labels: tuple[str, ...]) -> _Kind:

@@ -214,6 +214,14 @@ class Guarded:
         """As the cluster does."""
         return self._cluster.served(kind)
 
+    def watches(self, kind: Kind, namespace: str) -> bool:
+        """As the cluster does."""
+        return self._cluster.watches(kind, namespace)
+
+    def has_field(self, kind: Kind, version: str, path: str) -> bool | None:
+        """As the cluster does."""
+        return self._cluster.has_field(kind, version, path)
+
     async def read(self, ref: ObjectRef) -> Manifest | None:
         """As the cluster does."""
         return await self._cluster.read(ref)

@@ -126,11 +126,15 @@ def canary_service(apex: Manifest, target: Manifest, pin: str) -> dict[str, Any]
     }
 
 
-def apex_service(target: Manifest, name: str, port: int, port_name: str) -> dict[str, Any]:
-    """Return the apex for a user who has none: it selects the target's pods, narrowed from the start."""
+def apex_service(target: Manifest, name: str, port: int, port_name: str, app_protocol: str = "") -> dict[str, Any]:
+    """Return the apex for a user who has none: it selects the target's pods, narrowed from the start.
+
+    `app_protocol` is what the mesh wants to be told of the port, "" for nothing.
+    """
     owner = target["metadata"]["name"]
     match_labels = target["spec"]["selector"].get("matchLabels") or {}
-    entry = {"name": port_name or "http", "port": port, "targetPort": port_name or port, "protocol": "TCP"}
+    entry: dict[str, Any] = {"name": port_name or "http", "port": port, "targetPort": port_name or port}
+    entry |= {"protocol": "TCP", **({"appProtocol": app_protocol} if app_protocol else {})}
     return {
         "apiVersion": "v1",
         "kind": "Service",

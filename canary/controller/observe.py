@@ -22,7 +22,7 @@ from canary.controller.services import Around, is_narrow, look_around, narrowed
 from canary.controller.sides import Sight, primary_now, primary_pods, target_now
 from canary.ports import CONTROLLER_REVISION, DEPLOYMENT, NAMESPACE, POD, REPLICA_SET, Cluster
 from canary.rollout.model import Apex, Command, Fault, Plan, Side, Status, World
-from meshes.contract import Kind, Manifest, ObjectRef, Route, RouteError, Seen, Workload
+from meshes.contract import Kind, Manifest, ObjectRef, Route, RouteError, Seen, Workload, resolved
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,7 @@ def _live(sight: Sight) -> Live:
     target = _living(cluster.get(ObjectRef(DEPLOYMENT, plan.namespace, plan.target)))
     primary = _ours(cluster.get(primary_ref(plan.namespace, plan.target)), plan)
     shape = target or primary
-    around = look_around(cluster, plan, shape) if shape is not None else narrowed(cluster, plan)
+    around = look_around(cluster, plan, shape, sight.mesh) if shape is not None else narrowed(cluster, plan)
     route = _route(sight, around)
     command, command_at = command_on(sight.canary, target, sight.status, _key(cluster, target))
     return Live(
@@ -118,8 +118,8 @@ _NO_ROUTE = Seen(weight=None, accepted=False, because="the port of the apex is n
 
 def subjects(observation: Observation, plan: Plan, status: Status) -> Mapping[Side, Subject]:
     """Return whose requests the checks are about: the pods of the revision under test, and those of the primary."""
-    route = observation.route
-    if route is None:
+    route, ports = observation.route, observation.around.ports
+    if route is None or ports is None:
         return {}
     pin = status.revision.pin if status.revision else ""
     shown = {Side.CANARY: status.revision, Side.PRIMARY: status.stable}
@@ -136,6 +136,8 @@ def subjects(observation: Observation, plan: Plan, status: Status) -> Mapping[Si
             pods=names,
             port=route.port,
             protocol=route.protocol,
+            port_name=route.port_name,
+            pod_port=ports.pod_port,
         )
         revision = shown[side]
         found[side] = Subject(workload=workload, revision=revision.shown if revision else "")
@@ -167,7 +169,7 @@ def _route(sight: Sight, around: Around) -> Route | None:
         options={"kuma-form": plan.kuma_form},
     )
     kind: Kind = sight.mesh.route_kind(route)
-    return replace(route, served=sight.cluster.served(kind))
+    return resolved(sight.mesh, replace(route, served=sight.cluster.served(kind)), sight.cluster)
 
 
 def _route_faults(sight: Sight, route: Route | None) -> list[Fault]:

@@ -11,10 +11,12 @@ from canary.controller.hands import Hands
 from canary.controller.names import (
     EPOCH,
     GENERATED,
+    HOME,
     PRIMARY_FINALIZER,
     RESTORE_FINALIZER,
     is_ours,
     labels_of,
+    owner_labels,
     resource_version,
     uid_of,
 )
@@ -52,8 +54,10 @@ async def remove(act: Leaver) -> None:
         case Removal.EVERYTHING:
             await _route(act)
             await _made(act)
+            await _elsewhere(act)
             await _let_go(act)
         case Removal.RELEASE:
+            await _elsewhere(act)
             if act.primary is not None:
                 await act.hands.release(act.primary, PRIMARY_FINALIZER)
             act.canary = await act.hands.release(act.canary, RESTORE_FINALIZER)
@@ -90,6 +94,16 @@ async def _made(act: Leaver) -> None:
             await act.hands.delete(live)
     for stored in act.stored.values():
         await act.hands.delete(stored)
+
+
+async def _elsewhere(act: Leaver) -> None:
+    """Delete what is ours in other namespaces: nothing takes it away when the canary's own namespace goes."""
+    home = act.canary["metadata"]["namespace"]
+    labels = {**owner_labels(act.seen.name), HOME: home}
+    for kind in act.mesh.kinds():
+        for one in act.cluster.list(kind, "", labels) if act.cluster.served(kind) else ():
+            if one["metadata"].get("namespace", "") != home:
+                await act.hands.delete(one)
 
 
 async def _primary(act: Leaver, primary: Manifest) -> None:

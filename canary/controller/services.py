@@ -16,18 +16,22 @@ from canary.controller.names import (
 from canary.controller.objects import apex_service
 from canary.ports import POD, SERVICE, Cluster
 from canary.rollout.model import Fault, Plan
-from meshes.contract import AppProtocol, Manifest, ObjectRef
+from meshes.contract import AppProtocol, Manifest, Mesh, ObjectRef, declared
 
 GRPC_PROTOCOLS = ("grpc", "kubernetes.io/h2c")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
-    """The apex's port that the split is about. `protocol` is the user's word, or what port name and appProtocol say."""
+    """The apex's port that the split is about. `protocol` is the user's word, or what port name and appProtocol say.
+
+    `pod_port` is the port of the pods behind it, None where their template does not name it.
+    """
 
     number: int
     name: str
     protocol: AppProtocol
+    pod_port: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +54,7 @@ def narrowed(cluster: Cluster, plan: Plan) -> Around:
     return Around(apex=None, shape=None, ports=None, others=tuple(found), faults=())
 
 
-def look_around(cluster: Cluster, plan: Plan, target: Manifest) -> Around:
+def look_around(cluster: Cluster, plan: Plan, target: Manifest, mesh: Mesh) -> Around:
     """Find the apex, its port, and the other Services of the target's pods."""
     faults: list[Fault] = []
     apex = cluster.get(ObjectRef(SERVICE, plan.namespace, plan.service.name))
@@ -71,10 +75,11 @@ def look_around(cluster: Cluster, plan: Plan, target: Manifest) -> Around:
         if port is None:
             faults.append(_no_port(plan, "Deployment", plan.target, "container ports"))
             return Around(apex=None, shape=None, ports=None, others=others, faults=tuple(faults))
-        shape = apex_service(target, plan.service.name, port[0], port[1])
+        speaks = plan.service.protocol or _speaks({"name": port[1]}) or AppProtocol.HTTP
+        shape = apex_service(target, plan.service.name, port[0], port[1], declared(mesh, speaks))
     else:
         faults += _unusable(plan, apex, target)
-    ports = _ports(plan, shape) if shape is not None else None
+    ports = _ports(plan, shape, target) if shape is not None else None
     if ports is None:
         faults.append(_no_port(plan, "Service", plan.service.name, "ports"))
     return Around(apex=apex, shape=shape, ports=ports, others=others, faults=tuple(faults))
@@ -104,7 +109,7 @@ def _unusable(plan: Plan, apex: Manifest, target: Manifest) -> list[Fault]:
     return [Fault(reason="ServiceUnusable", message=f"Service {name} {why}; name another with canary.delivery/service")]
 
 
-def _ports(plan: Plan, service: Manifest) -> Ports | None:
+def _ports(plan: Plan, service: Manifest, target: Manifest) -> Ports | None:
     entries: Sequence[Mapping[str, Any]] = service["spec"].get("ports") or ()
     asked = plan.service.port
     if asked is not None:
@@ -117,7 +122,17 @@ def _ports(plan: Plan, service: Manifest) -> Ports | None:
         return None
     entry = chosen[0]
     protocol = plan.service.protocol or _speaks(entry) or AppProtocol.HTTP
-    return Ports(number=int(entry["port"]), name=entry.get("name") or "", protocol=protocol)
+    name, pod_port = entry.get("name") or "", _pod_port(entry, target)
+    return Ports(number=int(entry["port"]), name=name, protocol=protocol, pod_port=pod_port)
+
+
+def _pod_port(entry: Mapping[str, Any], target: Manifest) -> int | None:
+    """Return the number that a Service's targetPort means in the pods: the Service's own port when it names none."""
+    wanted = entry.get("targetPort") or entry["port"]
+    if isinstance(wanted, int):
+        return wanted
+    found = {number for number, name in _container_ports(target) if name == wanted}
+    return found.pop() if len(found) == 1 else None
 
 
 def _speaks(port: Mapping[str, Any]) -> AppProtocol | None:
@@ -128,12 +143,16 @@ def _speaks(port: Mapping[str, Any]) -> AppProtocol | None:
     return AppProtocol.HTTP if told.split("-")[0] in ("http", "http2", "https") else None
 
 
-def _container_port(plan: Plan, target: Manifest) -> tuple[int, str] | None:
-    found = [
+def _container_ports(target: Manifest) -> list[tuple[int, str]]:
+    return [
         (int(port["containerPort"]), str(port.get("name") or ""))
         for container in target["spec"]["template"]["spec"]["containers"]
         for port in container.get("ports") or ()
     ]
+
+
+def _container_port(plan: Plan, target: Manifest) -> tuple[int, str] | None:
+    found = _container_ports(target)
     if plan.service.port is not None:
         found = [one for one in found if str(plan.service.port) in (str(one[0]), one[1])]
     return found[0] if len(found) == 1 else None

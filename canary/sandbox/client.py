@@ -14,6 +14,7 @@ from enum import StrEnum
 from inspect import isawaitable
 from typing import TypeVar
 
+from canary.clients.crd_schema import knows
 from canary.errors import NotFound, Rejected
 from canary.ports import Change, Propagation, Watched, ref_of
 from canary.sandbox.managed import Writer
@@ -123,6 +124,15 @@ class Client:
     def served(self, kind: Kind) -> tuple[str, ...]:
         served = self.store.kinds.get(kind)
         return served.versions if served else ()
+
+    def watches(self, kind: Kind, namespace: str) -> bool:
+        return kind in self.store.kinds
+
+    def has_field(self, kind: Kind, version: str, path: str) -> bool | None:
+        served = self.store.kinds.get(kind)
+        if served is None or version not in served.versions:
+            return None
+        return served.schema is None or knows(served.schema, path)
 
     async def read(self, ref: ObjectRef) -> Manifest | None:
         return await self._call(Call(verb=Verb.READ, ref=ref), lambda: self._stored(ref))

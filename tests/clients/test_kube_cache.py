@@ -6,7 +6,7 @@ from typing import Any
 
 from canary.clients.kube_cache import CRD, Cache, trimmed
 from canary.ports import CONFIG_MAP, POD, SERVICE, Change, Watched
-from meshes.contract import ObjectRef
+from meshes.contract import Kind, ObjectRef
 
 ONE = ObjectRef(CONFIG_MAP, "shop", "one")
 
@@ -82,3 +82,28 @@ def test_what_nobody_reads_is_not_kept() -> None:
         "metadata": meta,
         "spec": {"group": "g", "versions": [{"name": "v1", "served": True}]},
     }
+
+
+def test_of_a_route_s_crd_stays_which_fields_there_are() -> None:
+    meta = {"name": "routes.g", "uid": "u1", "resourceVersion": "1"}
+    schema = {
+        "type": "object",
+        "description": "long",
+        "properties": {
+            "spec": {"properties": {"to": {"type": "array", "items": {"properties": {"name": {"type": "string"}}}}}},
+            "open": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
+            "map": {"additionalProperties": {"type": "string", "description": "long"}},
+        },
+    }
+    version = {"name": "v1", "served": True, "schema": {"openAPIV3Schema": schema}}
+    spec = {"group": "g", "names": {"kind": "Route"}, "versions": [version, {"name": "v0", "served": False}]}
+    kept = trimmed(CRD, {"metadata": meta, "spec": spec}, frozenset({Kind("g", "Route")}))
+    names: dict[str, object] = {
+        "spec": {"properties": {"to": {"items": {"properties": {"name": {}}}}}},
+        "open": {"x-kubernetes-preserve-unknown-fields": True},
+        "map": {"additionalProperties": {}},
+    }
+    assert kept["spec"]["versions"] == [
+        {"name": "v1", "served": True, "schema": {"properties": names}},
+        {"name": "v0", "served": False, "schema": None},
+    ]

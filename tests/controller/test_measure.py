@@ -28,7 +28,7 @@ from canary.rollout.model import (
     Value,
 )
 from canary.spec.plan import plan_from
-from meshes.contract import AppProtocol, Workload
+from meshes.contract import AppProtocol, Counters, Workload
 from meshes.istio import Istio
 from tests.builders import canary
 from tests.controller.promql_metrics import PromQL, scrape
@@ -263,3 +263,27 @@ async def test_many_questions_are_asked_side_by_side_but_not_all_at_once() -> No
     )
     assert await answer(asked, measurement) == dict.fromkeys(asked, Value(value=1.0))
     assert metrics.most == 16
+
+
+class _TwoNames(Istio):
+    """A mesh that counts failures under two names."""
+
+    def requests(self, workload: Workload) -> Counters:
+        found = super().requests(workload)
+        return replace(found, bad='failed{code="5"}', also_bad=('failed{code="6"}', 'failed{code="7"}'))
+
+
+@pytest.mark.parametrize(
+    ("counted", "bad"), [({"5": 3.0}, 3), ({"6": 2.0}, 2), ({"5": 3.0, "6": 2.0, "7": 1.0}, 6), ({}, 0)]
+)
+async def test_failures_under_several_names_are_added_up(
+    metrics: PromQL, counted: dict[str, float], bad: float
+) -> None:
+    requests(metrics, "200", 10)
+    for code, value in counted.items():
+        metrics.samples("failed", {"code": code}, END, [value])
+    question = Question(check=SUCCESS.name, side=Side.CANARY, start=WINDOW[0], end=WINDOW[1])
+    measurement = Measurement(
+        plan=plan(SUCCESS), mesh=_TwoNames(), metrics=metrics, grouper=Grouper(metrics), subjects=SUBJECTS
+    )
+    assert (await answer([question], measurement))[question] == Counts(total=near(40), bad=near(bad))

@@ -12,6 +12,7 @@ from canary.rollout.model import Timing
 from canary.sandbox.cluster import InMemoryCluster
 from canary.spec.plan import plan_from
 from meshes.contract import AppProtocol
+from meshes.istio import Istio
 from tests.builders import JSON, canary, deployment, ref, service
 from tests.controller.driver import applied, onboarded
 from tests.embedded import eventually
@@ -31,7 +32,7 @@ async def ports(cluster: InMemoryCluster, entries: list[JSON], asked: dict[str, 
     cluster.apply(deployment())
     await eventually(cluster, lambda: cluster.get(ref(SERVICE)))
     plan = plan_from(canary(service=asked), timing=Timing(), default_mesh="istio")
-    around = look_around(cluster, plan, cluster.now(ref(DEPLOYMENT)))
+    around = look_around(cluster, plan, cluster.now(ref(DEPLOYMENT)), Istio())
     reasons = [fault.reason for fault in around.faults]
     assert reasons == ([] if around.ports else ["PortUnknown"])
     return around.ports
@@ -70,8 +71,22 @@ HTTP, GRPC = AppProtocol.HTTP, AppProtocol.GRPC
 async def test_the_port_of_the_split(
     cluster: InMemoryCluster, entries: list[JSON], asked: dict[str, Any], found: tuple[int, str, AppProtocol] | None
 ) -> None:
-    wanted = None if found is None else Ports(number=found[0], name=found[1], protocol=found[2])
+    wanted = None if found is None else Ports(number=found[0], name=found[1], protocol=found[2], pod_port=8080)
     assert await ports(cluster, entries, {"name": "checkout", **asked}) == wanted
+
+
+@pytest.mark.parametrize(
+    ("target_port", "found"),
+    [(9000, 9000), (None, 80), ("http", 8080), ("grpc", None)],
+    ids=["a number", "the Service's own", "a name", "a name that no container has"],
+)
+async def test_the_port_of_the_pods_behind_it(
+    cluster: InMemoryCluster, target_port: int | str | None, found: int | None
+) -> None:
+    entry = {"port": 80, **({} if target_port is None else {"targetPort": target_port})}
+    around = await ports(cluster, [entry], {"name": "checkout"})
+    assert around is not None
+    assert around.pod_port == found
 
 
 async def test_another_service_of_the_same_pods_is_narrowed_too(cluster: InMemoryCluster) -> None:
