@@ -99,7 +99,7 @@ def _volumes(cluster: Cluster, plan: Plan, target: Manifest) -> Iterator[Fault]:
         if name is None:
             continue
         claim = cluster.get(ObjectRef(CLAIM, plan.namespace, name))
-        why = _unshared(claim, recreates=recreates)
+        why = unshared(claim, recreates=recreates)
         if why:
             yield Fault(
                 reason="VolumeNotShared",
@@ -108,7 +108,7 @@ def _volumes(cluster: Cluster, plan: Plan, target: Manifest) -> Iterator[Fault]:
             )
 
 
-def _unshared(claim: Manifest | None, *, recreates: bool) -> str:
+def unshared(claim: Manifest | None, *, recreates: bool) -> str:
     """Return why pods cannot share a claim, "" when they can. Its access modes are what its volume is able to do.
 
     ReadWriteOnce is one node, not one pod: who rolls without Recreate shares it already (API reference of claims).

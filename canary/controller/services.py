@@ -71,7 +71,7 @@ def look_around(cluster: Cluster, plan: Plan, target: Manifest, mesh: Mesh) -> A
             )
     shape = apex
     if apex is None:
-        port = _container_port(plan, target)
+        port = container_port(plan, target)
         if port is None:
             faults.append(_no_port(plan, "Deployment", plan.target, "container ports"))
             return Around(apex=None, shape=None, ports=None, others=others, faults=tuple(faults))
@@ -79,7 +79,7 @@ def look_around(cluster: Cluster, plan: Plan, target: Manifest, mesh: Mesh) -> A
         shape = apex_service(target, plan.service.name, port[0], port[1], declared(mesh, speaks))
     else:
         faults += _unusable(plan, apex, target)
-    ports = _ports(plan, shape, target) if shape is not None else None
+    ports = ports_of(plan, shape, target) if shape is not None else None
     if ports is None:
         faults.append(_no_port(plan, "Service", plan.service.name, "ports"))
     return Around(apex=apex, shape=shape, ports=ports, others=others, faults=tuple(faults))
@@ -109,7 +109,8 @@ def _unusable(plan: Plan, apex: Manifest, target: Manifest) -> list[Fault]:
     return [Fault(reason="ServiceUnusable", message=f"Service {name} {why}; name another with canary.delivery/service")]
 
 
-def _ports(plan: Plan, service: Manifest, target: Manifest) -> Ports | None:
+def ports_of(plan: Plan, service: Manifest, target: Manifest) -> Ports | None:
+    """Return the port of a Service that the split is about, None when that is not told."""
     entries: Sequence[Mapping[str, Any]] = service["spec"].get("ports") or ()
     asked = plan.service.port
     if asked is not None:
@@ -151,7 +152,8 @@ def _container_ports(target: Manifest) -> list[tuple[int, str]]:
     ]
 
 
-def _container_port(plan: Plan, target: Manifest) -> tuple[int, str] | None:
+def container_port(plan: Plan, target: Manifest) -> tuple[int, str] | None:
+    """Return number and name of the container port that a Service of ours would have, None when that is not told."""
     found = _container_ports(target)
     if plan.service.port is not None:
         found = [one for one in found if str(plan.service.port) in (str(one[0]), one[1])]

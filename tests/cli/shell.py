@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import typer
 from typer.testing import CliRunner
 
-from canary.cli import commands, status
+from canary.cli import commands, lint, status
 from canary.errors import CanaryError
 
 app = typer.Typer()
 status.register(app)
 commands.register(app)
+lint.register(app)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,9 +25,9 @@ class Ended:
     error: str = ""
 
 
-def run(*words: object) -> Ended:
-    """Run `canary WORDS`. An error that is no CanaryError goes through."""
-    result = CliRunner(env={"COLUMNS": "120"}).invoke(app, [str(word) for word in words])
+def run(*words: object, given: str | None = None) -> Ended:
+    """Run `canary WORDS` with `given` on standard input. An error that is no CanaryError goes through."""
+    result = CliRunner(env={"COLUMNS": "120"}).invoke(app, [str(word) for word in words], input=given)
     if isinstance(result.exception, CanaryError):
         return Ended(status=1, out=result.stdout, error=str(result.exception))
     if result.exception is not None and not isinstance(result.exception, SystemExit):

@@ -1,0 +1,146 @@
+"""All documents of one run of lint, and the canaries among them with what they ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from canary.lint.model import Document, Place, map_at, text_at, value_at
+from canary.rollout.model import Plan, Timing
+from canary.spec.annotations import canary_from_annotations, is_enabled
+from canary.spec.crd import GROUP, KIND
+from canary.spec.faults import SpecError, SpecFault
+from canary.spec.keys import PREFIX
+from canary.spec.plan import plan_from
+from canary.spec.reading import spec_faults
+from canary.spec.table import NAMED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the controller will be started with: its mesh, and its timing."""
+
+    mesh: str
+    timing: Timing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """One canary: the document that asks for it, its Deployment (None when it is not among the files), its plan.
+
+    `faults` are those of what was written; `plan` is then what the keys without a fault say, None when nothing does.
+    """
+
+    source: Document
+    deployment: Document | None
+    canary: Mapping[str, Any]
+    faults: tuple[SpecFault, ...]
+    plan: Plan | None
+
+    @property
+    def annotated(self) -> bool:
+        """Whether annotations ask for it, and no Canary of the user's own."""
+        return self.source.kind != KIND
+
+    def at(self, name: str) -> Place:
+        """Return the place of a setting by its annotation's name; where it is not written, of what opts in."""
+        if self.annotated:
+            written = PREFIX + name in map_at(self.source.manifest, "metadata", "annotations")
+            return self.source.at("metadata", "annotations", PREFIX + (name if written else "enabled"))
+        return self.source.at("spec", *NAMED[name].path)
+
+    def at_check(self, name: str) -> Place:
+        """Return the place of a check by its name."""
+        if self.annotated:
+            own = f"check.{name}"
+            return self.at(own if PREFIX + own in map_at(self.source.manifest, "metadata", "annotations") else name)
+        checks = value_at(self.source.manifest, "spec", "analysis", "checks")
+        names = [text_at(check, "name") for check in checks] if isinstance(checks, list) else []
+        at = (names.index(name),) if name in names else ()
+        return self.source.at("spec", "analysis", "checks", *at)
+
+    def is_written(self, name: str) -> bool:
+        """Return whether a setting stands there, rather than being a default."""
+        if self.annotated:
+            return PREFIX + name in map_at(self.source.manifest, "metadata", "annotations")
+        return value_at(self.source.manifest, "spec", *NAMED[name].path) is not None
+
+
+class Bundle:
+    """The documents, and lookups in them. A namespace that a file leaves open may be any."""
+
+    def __init__(self, documents: Sequence[Document], settings: Settings) -> None:
+        self.documents = documents
+        self.settings = settings
+
+    def of(self, *kinds: str, near: Document | None = None) -> list[Document]:
+        """Return the documents of some kinds, of the namespace of `near` when that is given."""
+        found = [one for one in self.documents if one.kind in kinds]
+        return found if near is None else [one for one in found if together(one, near)]
+
+    def named(self, kind: str, name: str, near: Document) -> Document | None:
+        """Return the document of that kind and name, of several the one that says most (others are patches of it)."""
+        found = [one for one in self.of(kind, near=near) if one.name == name]
+        return max(found, key=lambda one: len(one.lines), default=None)
+
+    @cached_property
+    def subjects(self) -> tuple[Subject, ...]:
+        """The canaries: Deployments that are opted in, and the user's own Canaries."""
+        return (*map(self._annotated, self._opted_in()), *map(self._own, self._canaries()))
+
+    def _opted_in(self) -> Iterator[Document]:
+        return (one for one in self.of("Deployment") if is_enabled(_readable(one.manifest)))
+
+    def _canaries(self) -> Iterator[Document]:
+        return (one for one in self.of(KIND) if one.group == GROUP)
+
+    def _annotated(self, source: Document) -> Subject:
+        manifest = _readable(source.manifest)
+        canary, faults = canary_from_annotations(manifest)
+        if faults:
+            named = {fault.key for fault in faults}
+            kept = {key: value for key, value in manifest["metadata"]["annotations"].items() if key not in named}
+            sound = {**manifest, "metadata": {**manifest["metadata"], "annotations": kept}}
+            canary = canary_from_annotations(sound)[0]
+        return Subject(
+            source=source,
+            deployment=source,
+            canary=canary or {},
+            faults=faults,
+            plan=self._plan(canary or {}, source),
+        )
+
+    def _own(self, source: Document) -> Subject:
+        target = text_at(source.manifest, "spec", "targetRef", "name")
+        faults = spec_faults(source.manifest)
+        bare = {key: map_at(source.manifest, "spec").get(key) for key in ("targetRef", "service", "mesh", "route")}
+        canary = {**source.manifest, "spec": bare} if faults else source.manifest
+        return Subject(
+            source=source,
+            deployment=self.named("Deployment", target, source),
+            canary=canary,
+            faults=faults,
+            plan=self._plan(canary, source),
+        )
+
+    def _plan(self, canary: Mapping[str, Any], source: Document) -> Plan | None:
+        metadata = {"namespace": source.namespace, "name": source.name}
+        try:
+            return plan_from(
+                {**canary, "metadata": metadata}, timing=self.settings.timing, default_mesh=self.settings.mesh
+            )
+        except SpecError:
+            return None
+
+
+def together(one: Document, other: Document) -> bool:
+    """Return whether two objects may be of one namespace."""
+    return one.namespace == other.namespace or not one.namespace or not other.namespace
+
+
+def _readable(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the object with metadata as the readers of annotations expect them, whatever stands in the file."""
+    metadata = map_at(manifest, "metadata")
+    return {**manifest, "metadata": {**metadata, "annotations": dict(map_at(metadata, "annotations"))}}
