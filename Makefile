@@ -21,6 +21,7 @@ check: lint ## Lint, check types, and that generated files are up to date
 	$(BIN)/mypy
 	$(BIN)/canary crd | diff -u manifests/crd.yaml -
 	$(BIN)/python -m canary.spec.reference | diff -u docs/annotations.md -
+	$(BIN)/python -m canary.telemetry.reference | diff -u docs/metrics.md -
 	$(BIN)/python -m canary.rollout.diagram --check
 
 lint: $(INSTALLED) ## Check style, format and the layers of imports
@@ -40,10 +41,12 @@ crd: $(INSTALLED) ## Write manifests/crd.yaml anew
 	mv manifests/crd.yaml.new manifests/crd.yaml
 	cp manifests/crd.yaml manifests/install/crd.yaml
 
-docs: $(INSTALLED) ## Write docs/annotations.md and the phase diagram over decide.py anew
+docs: $(INSTALLED) ## Write docs/annotations.md, docs/metrics.md and the phase diagrams anew
 	$(BIN)/python -m canary.rollout.diagram --write
 	$(BIN)/python -m canary.spec.reference > docs/annotations.md.new
 	mv docs/annotations.md.new docs/annotations.md
+	$(BIN)/python -m canary.telemetry.reference > docs/metrics.md.new
+	mv docs/metrics.md.new docs/metrics.md
 
 lock: $(INSTALLED) ## Pin the newest dependencies that pyproject.toml allows
 	$(BIN)/pip-compile --quiet --upgrade pyproject.toml

@@ -9,7 +9,7 @@ import socket
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import structlog
@@ -18,17 +18,19 @@ from canary.clients.kube import kube_cluster
 from canary.clients.kube_http import connect
 from canary.clients.prometheus import Prometheus
 from canary.clients.prometheus_http import PrometheusAccess
-from canary.clients.slack import LogNotifier, Slack
-from canary.clients.slack_api import SlackSettings
+from canary.clients.slack import LogNotifier, Slack, SlackSummary
+from canary.clients.slack_api import SlackSettings, sender
+from canary.clients.slack_counted import CountedSender
 from canary.controller import scalers
 from canary.controller.asking import Asker
 from canary.controller.grouping import Grouper
 from canary.controller.leader import Elector, Guarded
-from canary.controller.queue import Key, KeyQueue, is_expected
+from canary.controller.queue import Handler, Key, KeyQueue, is_expected
 from canary.controller.reconcile import Reconciler, Tools
 from canary.controller.shim import Shim
 from canary.controller.tell import Teller
 from canary.controller.watch import Watch
+from canary.controller.witness import timed
 from canary.errors import CanaryError, ConfigError, Unavailable
 from canary.ports import (
     CANARY,
@@ -47,6 +49,7 @@ from canary.ports import (
 )
 from canary.probes import Answer, Page, probes
 from canary.settings import Settings
+from canary.telemetry.telemetry import Messages, Standing, Telemetry
 from meshes import registry
 from meshes.contract import Mesh
 
@@ -88,16 +91,19 @@ def mesh_named(name: str) -> Mesh:
         raise ConfigError(str(error)) from error
 
 
-async def control(outside: Outside, settings: Settings, *, epoch: str) -> None:
+async def control(outside: Outside, settings: Settings, *, epoch: str, telemetry: Telemetry | None = None) -> None:
     """Run the controller until cancelled. `epoch` names this leadership, unlike any before it, as a label value.
+
+    `telemetry` is told what happens; without one nobody is.
 
     Raises ConfigError when the mesh of the settings has no adapter.
     """
     mesh_named(settings.mesh)
+    telemetry = telemetry or Telemetry()
     teller = Teller(outside.cluster, outside.notifier, outside.clock)
     # Each of these asks the next one for work: they are tied by name, and run only once all are there.
     asker = Asker(start=lambda key: asks.add(key), wake=lambda key: passes.add(key))
-    asks = KeyQueue(asker, on_failure=_failed, jitter=random.random)
+    asks = _queue("asks", asker, telemetry)
     tools = Tools(
         cluster=outside.cluster,
         metrics=outside.metrics,
@@ -109,14 +115,20 @@ async def control(outside: Outside, settings: Settings, *, epoch: str) -> None:
         default_mesh=settings.mesh,
         mesh_named=mesh_named,
         epoch=epoch,
+        witness=telemetry,
     )
-    passes = KeyQueue(Reconciler(tools), on_failure=_failed, jitter=random.random)
-    shims = KeyQueue(Shim(outside.cluster, teller), on_failure=_failed, jitter=random.random)
+    passes = _queue("passes", Reconciler(tools), telemetry)
+    shims = _queue("shims", Shim(outside.cluster, teller), telemetry)
     Watch(outside.cluster, wake=passes.add, shim=shims.add).start()
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(passes.run(), name="passes")
-        tasks.create_task(shims.run(), name="shims")
-        tasks.create_task(asks.run(), name="asks")
+    queues = {"passes": passes, "shims": shims, "asks": asks}
+    with telemetry.leading(queues):
+        async with asyncio.TaskGroup() as tasks:
+            for name, queue in queues.items():
+                tasks.create_task(queue.run(), name=name)
+
+
+def _queue(name: str, handle: Handler, telemetry: Telemetry) -> KeyQueue:
+    return KeyQueue(timed(handle, partial(telemetry.passed, name)), on_failure=_failed, jitter=random.random)
 
 
 async def serve(settings: Settings, *, kubeconfig: Path | None, context: str | None) -> None:
@@ -126,13 +138,14 @@ async def serve(settings: Settings, *, kubeconfig: Path | None, context: str | N
     """
     kinds = {*KINDS, *(kind for name in registry.names() for kind in mesh_named(name).kinds())}
     mesh_named(settings.mesh)
-    state = _State()
+    telemetry = Telemetry()
+    state = _State(telemetry)
     async with AsyncExitStack() as parts:
-        prometheus = await parts.enter_async_context(Prometheus(_access(settings)))
+        prometheus = await parts.enter_async_context(_prometheus(settings, telemetry))
         port = await parts.enter_async_context(probes(settings.metrics_port, state.pages()))
         log.info("probes_served", port=port)
-        notifier = await _notifier(settings, parts)
-        http = await connect(kubeconfig, context)
+        notifier = await _notifier(settings, parts, telemetry)
+        http = await connect(kubeconfig, context, on_request=telemetry.requested)
         parts.push_async_callback(http.close)
         await _look_at_prometheus(prometheus)
         cluster = await parts.enter_async_context(kube_cluster(http, kinds, settings.namespaces))
@@ -140,15 +153,17 @@ async def serve(settings: Settings, *, kubeconfig: Path | None, context: str | N
         if not settings.leader_elect:
             outside = Outside(cluster=cluster, metrics=prometheus, notifier=notifier, clock=http.clock)
             state.leads = True
-            await control(outside, settings, epoch=secrets.token_hex(4))
+            telemetry.look_at_lease(lambda: Standing(leads=True))
+            await control(outside, settings, epoch=secrets.token_hex(4), telemetry=telemetry)
             return
         elector = Elector(cluster, http.clock, lease=(settings.lease_namespace, LEASE_NAME), identity=_identity())
+        telemetry.look_at_lease(lambda: _standing(elector))
         guarded = Guarded(cluster, elector.holds)
         outside = Outside(cluster=guarded, metrics=prometheus, notifier=notifier, clock=http.clock)
 
         async def lead(epoch: str) -> None:
             state.leads = True
-            await control(outside, settings, epoch=epoch)
+            await control(outside, settings, epoch=epoch, telemetry=telemetry)
 
         await elector.lead(lead)
         raise CanaryError(f"the lease {settings.lease_namespace}/{LEASE_NAME} was lost; ending, to be started anew")
@@ -158,16 +173,29 @@ async def serve(settings: Settings, *, kubeconfig: Path | None, context: str | N
 class _State:
     """What the probes tell."""
 
+    telemetry: Telemetry
     filled: bool = False
     leads: bool = False
 
     def pages(self) -> Mapping[str, Page]:
-        return {"/healthz": lambda: Answer(True, "ok\n"), "/readyz": self._ready}
+        return {
+            "/healthz": lambda: Answer(True, "ok\n"),
+            "/readyz": self._ready,
+            "/metrics": self.telemetry.page,
+        }
 
     def _ready(self) -> Answer:
         if not self.filled:
             return Answer(False, "the caches are being filled\n")
         return Answer(True, "leader\n" if self.leads else "standby\n")
+
+
+def _standing(elector: Elector) -> Standing:
+    return Standing(leads=elector.holds(), age_s=elector.lease_age_s, transitions=elector.transitions)
+
+
+def _prometheus(settings: Settings, telemetry: Telemetry) -> Prometheus:
+    return Prometheus(_access(settings), on_request=telemetry.requested)
 
 
 def _access(settings: Settings) -> PrometheusAccess:
@@ -188,7 +216,7 @@ async def _look_at_prometheus(prometheus: Prometheus) -> None:
         log.warning("prometheus_unreachable", error=str(error))
 
 
-async def _notifier(settings: Settings, parts: AsyncExitStack) -> Notifier:
+async def _notifier(settings: Settings, parts: AsyncExitStack, telemetry: Telemetry) -> Notifier:
     if settings.slack_bot_token is None and settings.slack_webhook_url is None:
         return LogNotifier()
     slack = SlackSettings(
@@ -198,7 +226,14 @@ async def _notifier(settings: Settings, parts: AsyncExitStack) -> Notifier:
         mention=settings.slack_mention,
         api_url=settings.slack_api_url,
     )
-    return await parts.enter_async_context(Slack(slack))
+    counted = CountedSender(sender(slack), telemetry.requested)
+    notifier = await parts.enter_async_context(Slack(slack, send_with=counted))
+    telemetry.look_at_messages(lambda: _messages(notifier.summary))
+    return notifier
+
+
+def _messages(summary: SlackSummary) -> Messages:
+    return Messages(waiting=summary.waiting, sent=summary.sent, refused=summary.refused, dropped=summary.dropped)
 
 
 def _identity() -> str:

@@ -127,6 +127,34 @@ class Notifier(Protocol):
         """Take one message for sending."""
 
 
+class Peer(StrEnum):
+    """Whom the controller asks over the network."""
+
+    KUBERNETES = "kubernetes"
+    PROMETHEUS = "prometheus"
+    SLACK = "slack"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One request that was made, for counting. `verb` and `resource` are words of a small set, `code` is `2xx` to
+    `5xx`, or `none` without an answer that could be used."""
+
+    peer: Peer
+    verb: str
+    resource: str
+    code: str
+    seconds: float
+
+
+OnRequest = Callable[[Request], None]
+"""Called with each request that was made, from any thread; must be quick and raise nothing."""
+
+
+def ignore_request(_: Request) -> None:
+    """Count nothing."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notification:
     """One message to people about one canary. `channel` and `mention` are "" for the controller's defaults.

@@ -1,6 +1,6 @@
-"""The HTTP port for the kubelet: /healthz and /readyz. Not its job: knowing whether the controller is well, it asks.
+"""The HTTP port of the controller: for the kubelet, and for Prometheus. Not its job: what the pages say, it asks.
 
-Two fixed answers need no web framework; a request is read up to its first empty line and answered by its path.
+A few short answers need no web framework; a request is read up to its first empty line and answered by its path.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ Elect = Annotated[bool, _toggle("leader-elect", "Take part in an election, so th
 LeaseNamespace = Annotated[str, _flag("lease-namespace", "Where the Lease of the election is.")]
 Settle = Annotated[str, _flag("settle", "How long a change of the split takes to reach all proxies.")]
 Drain = Annotated[str, _flag("drain", "How long requests may take to leave pods at weight 0.")]
-MetricsPort = Annotated[int, _flag("metrics-port", "The port of /healthz and /readyz; 0 is any free one.")]
+MetricsPort = Annotated[int, _flag("metrics-port", "The port of /healthz, /readyz and /metrics; 0 is any free one.")]
 Format = Annotated[LogFormat, _flag("log-format", "How log lines look.")]
 Kubeconfig = Annotated[Path | None, typer.Option("--kubeconfig", help="Of the cluster; its own one inside.")]
 Context = Annotated[str | None, typer.Option("--context", help="Of the kubeconfig.")]

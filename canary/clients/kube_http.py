@@ -22,7 +22,9 @@ import yaml
 from kubernetes.aio import config as kube_config
 from kubernetes.aio.client import ApiClient, Configuration
 
+from canary.clients.counted import counted
 from canary.errors import AlreadyExists, CanaryError, ConfigError, Conflict, NotFound, Rejected, Unavailable
+from canary.ports import OnRequest, Peer, ignore_request
 
 DEADLINE_S = 10.0
 LARGEST_ANSWER = 256 * 1024 * 1024
@@ -73,9 +75,10 @@ class Call:
 class KubeHttp:
     """Sends calls to one API server. Use `connect` to make one, and close it."""
 
-    def __init__(self, api: ApiClient, clock: ServerClock) -> None:
+    def __init__(self, api: ApiClient, clock: ServerClock, on_request: OnRequest = ignore_request) -> None:
         self._api = api
         self.clock = clock
+        self._on_request = on_request
 
     @property
     def host(self) -> str:
@@ -91,11 +94,13 @@ class KubeHttp:
         cut has `outcome_unknown`."""
         limits = aiohttp.ClientTimeout(total=call.deadline_s)
         try:
-            response = await self._request(call, limits)
-            try:
-                raw = await response.read()
-            finally:
-                response.release()
+            with counted(self._on_request, Peer.KUBERNETES, *_what(call, stream=False)) as request:
+                response = await self._request(call, limits)
+                try:
+                    raw = await response.read()
+                finally:
+                    response.release()
+                request.answered(response.status)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._unreachable(call, error) from error
         if len(raw) > LARGEST_ANSWER:
@@ -110,7 +115,9 @@ class KubeHttp:
         """
         limits = aiohttp.ClientTimeout(total=None, sock_connect=DEADLINE_S, sock_read=silence_s)
         try:
-            response = await self._request(call, limits)
+            with counted(self._on_request, Peer.KUBERNETES, *_what(call, stream=True)) as request:
+                response = await self._request(call, limits)
+                request.answered(response.status)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._unreachable(call, error) from error
         try:
@@ -181,6 +188,18 @@ def _seconds(header: str | None) -> float | None:
     return float(header) if header and header.isdigit() else None
 
 
+def _what(call: Call, stream: bool) -> tuple[str, str]:
+    """Return the verb as Kubernetes' rights name it, and the plural of the kind; `discovery` where there is none."""
+    parts = call.path.strip("/").split("/")
+    rest = parts[2:] if parts[0] == "api" else parts[3:]
+    rest = rest[2:] if rest[:1] == ["namespaces"] and len(rest) > 2 else rest
+    if not rest:
+        return "get", "discovery"
+    reads = "watch" if stream else "get" if len(rest) > 1 else "list"
+    verbs = {"GET": reads, "POST": "create", "PATCH": "patch", "DELETE": "delete"}
+    return verbs.get(call.method, call.method.lower()), rest[0]
+
+
 UNREADABLE = (kube_config.ConfigException, OSError, ValueError, TypeError, AttributeError, KeyError, yaml.YAMLError)
 """What the loader raises for files that are no kubeconfig: it looks at no shapes before it uses them."""
 
@@ -203,7 +222,9 @@ async def _load_kubeconfig(configuration: Configuration, kubeconfig: Path | None
         raise ConfigError(f"{chosen} cannot be read as a kubeconfig: {why}; name another with --kubeconfig") from error
 
 
-async def connect(kubeconfig: Path | None = None, context: str | None = None) -> KubeHttp:
+async def connect(
+    kubeconfig: Path | None = None, context: str | None = None, *, on_request: OnRequest = ignore_request
+) -> KubeHttp:
     """Return a client with the credentials of a kubeconfig file, else of the Pod that this runs in, else of the default
     kubeconfig. Raises ConfigError when there are none."""
     configuration = Configuration()
@@ -215,5 +236,5 @@ async def connect(kubeconfig: Path | None = None, context: str | None = None) ->
     else:
         await _load_kubeconfig(configuration, kubeconfig, context)
     configuration.connection_pool_maxsize = 100
-    configuration.retries = 0
-    return KubeHttp(ApiClient(configuration), ServerClock())
+    configuration.retries = None  # 0 would be without end: aiohttp_retry stops when attempt == attempts, from 1 on
+    return KubeHttp(ApiClient(configuration), ServerClock(), on_request)

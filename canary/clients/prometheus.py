@@ -21,7 +21,7 @@ from urllib3.util.retry import Retry
 from canary.clients.prometheus_http import PrometheusAccess, PrometheusSession
 from canary.clients.retry import QUICK, NotSoon, Patience, retrying
 from canary.errors import ConfigError, Rejected, Unavailable
-from canary.ports import Series
+from canary.ports import OnRequest, Series, ignore_request
 
 THREADS = 8
 
@@ -29,8 +29,11 @@ THREADS = 8
 class Prometheus:
     """The `Metrics` port over HTTP. Many queries may be under way; those over `THREADS` wait their turn."""
 
-    def __init__(self, access: PrometheusAccess, *, patience: Patience = QUICK) -> None:
+    def __init__(
+        self, access: PrometheusAccess, *, patience: Patience = QUICK, on_request: OnRequest = ignore_request
+    ) -> None:
         self._access = access
+        self._on_request = on_request
         self._patience = patience
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="prometheus")
         self._of_thread = threading.local()
@@ -83,7 +86,7 @@ class Prometheus:
         """Run in a thread. Each thread has its own session: requests does not promise that one may be shared."""
         connect: PrometheusConnect | None = getattr(self._of_thread, "connect", None)
         if connect is None:
-            session = PrometheusSession(self._access)
+            session = PrometheusSession(self._access, self._on_request)
             # No retries of urllib3's own, and (`read`) its time-outs as they are, not as failed retries.
             connect = PrometheusConnect(self._access.shown, session=session, retry=Retry(0, read=False))
             self._of_thread.connect = connect

@@ -21,8 +21,10 @@ import structlog
 import urllib3
 from requests.auth import AuthBase, HTTPBasicAuth
 
+from canary.clients.counted import counted
 from canary.clients.retry import NotSoon
 from canary.errors import ConfigError, Rejected, Unavailable
+from canary.ports import OnRequest, Peer, ignore_request
 
 _log = structlog.get_logger(__name__)
 
@@ -82,9 +84,10 @@ class PrometheusSession(requests.Session):
     Faults of the set-up are `NotSoon`: a token file may come back, a password may be mended.
     """
 
-    def __init__(self, access: PrometheusAccess) -> None:
+    def __init__(self, access: PrometheusAccess, on_request: OnRequest = ignore_request) -> None:
         super().__init__()
         self._access = access
+        self._on_request = on_request
         self.auth = access.auth()
         self.verify = str(access.ca_file) if access.ca_file else True
         self.headers["Accept"] = "application/json"
@@ -93,21 +96,9 @@ class PrometheusSession(requests.Session):
     def request(self, method: str | bytes, url: str | bytes, *_: Any, **kwargs: Any) -> requests.Response:
         """Ask within the access's limits; raises `Unavailable` or `Rejected`."""
         params = kwargs.pop("params", None) or {}
-        long = len(params.get("query", "")) > LONG_QUERY
-        access, until = self._access, time.monotonic() + self._access.answer
+        access, long = self._access, len(params.get("query", "")) > LONG_QUERY
         try:
-            with super().request(
-                "POST" if long else "GET",
-                url,
-                params=None if long else params,
-                data=params if long else None,
-                auth=self.auth,
-                timeout=(access.connect, access.answer),
-                allow_redirects=False,
-                stream=True,
-                verify=self.verify,
-            ) as answer:
-                body = _read(answer, until, access.shown)
+            answer, body = self._exchange("POST" if long else "GET", url, params)
         except requests.exceptions.SSLError as err:
             raise NotSoon(
                 f"Prometheus at {access.shown} shows a certificate that is not trusted ({_root(err)}): set"
@@ -126,6 +117,27 @@ class PrometheusSession(requests.Session):
         except OSError as err:
             raise NotSoon(f"the CA file for Prometheus, {access.ca_file}, cannot be used: {_root(err)}") from err
         return _judged(answer, body, params, access.shown)
+
+    def _exchange(self, method: str, url: str | bytes, params: Mapping[str, str]) -> tuple[requests.Response, bytes]:
+        """Return the answer and its body; what goes wrong is raised as it is."""
+        access, until = self._access, time.monotonic() + self._access.answer
+        with (
+            counted(self._on_request, Peer.PROMETHEUS, "query", "query") as request,
+            super().request(
+                method,
+                url,
+                params=params if method == "GET" else None,
+                data=params if method == "POST" else None,
+                auth=self.auth,
+                timeout=(access.connect, access.answer),
+                allow_redirects=False,
+                stream=True,
+                verify=self.verify,
+            ) as answer,
+        ):
+            body = _read(answer, until, access.shown)
+            request.answered(answer.status_code)
+            return answer, body
 
 
 class _TokenFile(AuthBase):

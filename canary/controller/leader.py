@@ -62,6 +62,16 @@ class Elector:
         """Return whether this process may write now: it renewed the lease within the renew deadline."""
         return self._renewed_at is not None and _monotonic() < self._renewed_at + self._terms.renew_s
 
+    @property
+    def lease_age_s(self) -> float | None:
+        """How long ago the lease was renewed, in seconds; None when it is not held."""
+        return None if self._renewed_at is None else _monotonic() - self._renewed_at
+
+    @property
+    def transitions(self) -> int:
+        """How often the lease has changed hands, as its record says; 0 before it was read."""
+        return self._seen.transitions
+
     async def lead(self, work: Callable[[str], Awaitable[None]]) -> None:
         """Wait for the lease, then run `work(epoch)` until the lease is lost; then return.
 

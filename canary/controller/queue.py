@@ -32,6 +32,7 @@ class _Entry:
     dirty: bool = False
     running: bool = False
     failures: int = 0
+    due_at: float = 0.0
     timer: asyncio.TimerHandle | None = None
 
 
@@ -57,6 +58,11 @@ class KeyQueue:
         """The number of keys that wait for a worker."""
         return len(self._due)
 
+    @property
+    def oldest_s(self) -> float:
+        """How long the key at the head has been due, in seconds; 0 when none waits."""
+        return asyncio.get_running_loop().time() - self._entries[self._due[0]].due_at if self._due else 0.0
+
     def add(self, key: Key) -> None:
         """Ask for a pass over `key` as soon as may be; while one runs, for one more after it."""
         entry = self._entries.setdefault(key, _Entry())
@@ -67,8 +73,12 @@ class KeyQueue:
             return
         entry.dirty = True
         if not entry.running:
-            self._due.append(key)
+            self._is_due(key, entry)
             self._wake.set()
+
+    def _is_due(self, key: Key, entry: _Entry) -> None:
+        entry.due_at = asyncio.get_running_loop().time()
+        self._due.append(key)
 
     def add_after(self, key: Key, delay_s: float) -> None:
         """Ask for a pass in `delay_s` seconds, unless one is asked for before."""
@@ -116,7 +126,7 @@ class KeyQueue:
             self._running -= 1
             self._wake.set()
         if entry.dirty:
-            self._due.append(key)
+            self._is_due(key, entry)
         elif again_s is not None:
             self.add_after(key, again_s)
         elif entry.timer is None:

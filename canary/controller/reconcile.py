@@ -27,6 +27,7 @@ from canary.controller.queue import Key
 from canary.controller.shim import annotation_faults
 from canary.controller.sides import Sight
 from canary.controller.tell import About, Teller
+from canary.controller.witness import Witness
 from canary.errors import ConfigError, Unavailable
 from canary.ports import CANARY, DEPLOYMENT, Clock, Cluster, Metrics, ref_of
 from canary.rollout.decide import decide
@@ -56,6 +57,7 @@ class Tools:
     default_mesh: str
     mesh_named: Callable[[str], Mesh]
     epoch: str
+    witness: Witness
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +96,7 @@ class Reconciler:
             for memory in memories:
                 memory.pop(key, None)
             self._tools.asker.forget(key)
+            self._tools.witness.gone(key)
             return None
         with structlog.contextvars.bound_contextvars(namespace=key[0], canary=key[1], number=next(self._serial)):
             try:
@@ -115,12 +118,14 @@ class Reconciler:
             await self._never_valid(canary, error)
             return None
         plan, status, seen = found.plan, found.status, found.seen
+        self._tools.witness.seen(key, status, plan.checks)
         if await self._moved(found, canary):
             return timedelta(0)
         seen = replace(seen, world=replace(seen.world, answers=self._answers(key, found)))
         decision = decide(plan=plan, status=status, world=seen.world, now=found.now)
         decision = replace(decision, status=self._fenced(key, canary, _with_objects(decision.status, plan)))
         written = await self._write_status(key, canary, status, decision.status)
+        self._tools.witness.seen(key, decision.status, plan.checks)
         drift = self._drifts.setdefault(key, Drift(self._tools.clock))
         act = Act(
             cluster=self._tools.cluster, mesh=found.mesh, seen=seen, decision=decision, canary=written, drift=drift
@@ -152,6 +157,7 @@ class Reconciler:
 
     async def _unreadable(self, key: Key, canary: Manifest, error: ConfigError) -> None:
         """Say, once, that the status cannot be read. The split that is there is held: nothing may be guessed."""
+        self._tools.witness.seen(key, None, ())
         if self._unread.get(key) != str(error):
             self._unread[key] = str(error)
             log.error("status_unreadable", error=str(error))
@@ -206,6 +212,7 @@ class Reconciler:
         key = (canary["metadata"]["namespace"], canary["metadata"]["name"])
         now = self._tools.clock.now()
         before = status_from_json(canary.get("status"))
+        self._tools.witness.seen(key, before, ())
         known = next((one for one in before.conditions if one.type == "Ready"), None)
         if known is not None and known.status is Truth.FALSE and known.message == str(error):
             return

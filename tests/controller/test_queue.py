@@ -224,3 +224,16 @@ async def test_a_key_without_anything_to_do_is_forgotten() -> None:
             queue.add(("shop", str(number)))
         await asyncio.sleep(1)
         assert queue._entries == {}
+
+
+async def test_the_oldest_key_that_waits_tells_its_age() -> None:
+    passes = Passes(takes_a_second, at_once=1)
+    async with passes.running() as queue:
+        assert (len(queue), queue.oldest_s) == (0, 0.0)
+        queue.add(A)
+        await asyncio.sleep(0.25)
+        queue.add(B)
+        await asyncio.sleep(0.5)
+        assert (len(queue), queue.oldest_s) == (1, 0.5)
+        await asyncio.sleep(0.5)
+        assert (len(queue), queue.oldest_s) == (0, 0.0)

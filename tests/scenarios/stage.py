@@ -23,6 +23,7 @@ from canary.sandbox.kinds import VIRTUAL_SERVICE
 from canary.sandbox.simulated import SimulatedRuntime
 from canary.settings import Settings
 from canary.spec.status import status_from_json
+from canary.telemetry.telemetry import Telemetry
 from meshes.contract import Manifest
 from tests.builders import canary, deployment, ref, service
 from tests.embedded import eventually, ready_images
@@ -68,6 +69,7 @@ class Controller:
 
     client: Client
     task: asyncio.Task[None]
+    telemetry: Telemetry
 
     def kill(self) -> None:
         """End it as SIGKILL does: nothing that it would still do happens."""
@@ -114,8 +116,10 @@ class Stage:
             prepare(client)
         outside = Outside(cluster=client, metrics=self.metrics, notifier=self.told, clock=self.cluster.clock)
         epoch = f"e{next(self._epochs)}"
-        task = asyncio.create_task(control(outside, self.settings, epoch=epoch), name=f"controller {epoch}")
-        self.controllers.append(Controller(client, task))
+        telemetry = Telemetry()
+        work = control(outside, self.settings, epoch=epoch, telemetry=telemetry)
+        task = asyncio.create_task(work, name=f"controller {epoch}")
+        self.controllers.append(Controller(client, task, telemetry))
         return self.controllers[-1]
 
     @property
