@@ -23,6 +23,7 @@ from canary.clients.slack_api import SlackSettings, sender
 from canary.clients.slack_counted import CountedSender
 from canary.controller import scalers
 from canary.controller.asking import Asker
+from canary.controller.config import Configs
 from canary.controller.grouping import Grouper
 from canary.controller.leader import Elector, Guarded
 from canary.controller.queue import Handler, Key, KeyQueue, is_expected
@@ -104,8 +105,10 @@ async def control(outside: Outside, settings: Settings, *, epoch: str, telemetry
     # Each of these asks the next one for work: they are tied by name, and run only once all are there.
     asker = Asker(start=lambda key: asks.add(key), wake=lambda key: passes.add(key))
     asks = _queue("asks", asker, telemetry)
+    configs = Configs(outside.cluster)
     tools = Tools(
         cluster=outside.cluster,
+        configs=configs,
         metrics=outside.metrics,
         grouper=Grouper(outside.metrics),
         asker=asker,
@@ -119,7 +122,7 @@ async def control(outside: Outside, settings: Settings, *, epoch: str, telemetry
     )
     passes = _queue("passes", Reconciler(tools), telemetry)
     shims = _queue("shims", Shim(outside.cluster, teller), telemetry)
-    Watch(outside.cluster, wake=passes.add, shim=shims.add).start()
+    Watch(outside.cluster, wake=passes.add, shim=shims.add, concerned=configs.concerned).start()
     queues = {"passes": passes, "shims": shims, "asks": asks}
     with telemetry.leading(queues):
         async with asyncio.TaskGroup() as tasks:

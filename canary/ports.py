@@ -17,6 +17,7 @@ POD = Kind("", "Pod")
 SERVICE = Kind("", "Service")
 CONFIG_MAP = Kind("", "ConfigMap")
 CLAIM = Kind("", "PersistentVolumeClaim")
+SECRET = Kind("", "Secret")
 EVENT = Kind("", "Event")
 NAMESPACE = Kind("", "Namespace")
 ENDPOINT_SLICE = Kind("discovery.k8s.io", "EndpointSlice")
@@ -50,6 +51,14 @@ class Watched:
     manifest: Manifest
 
 
+@dataclass(frozen=True, slots=True)
+class Following:
+    """How far a cache is that was asked for by `follow`: `filled`, or why it is not (yet "" when nothing failed)."""
+
+    filled: bool
+    failure: str = ""
+
+
 class Cluster(Protocol):
     """The Kubernetes API with caches that watches keep fresh. Manifests are never changed in place.
 
@@ -65,6 +74,15 @@ class Cluster(Protocol):
 
     def subscribe(self, listener: Callable[[Watched], None]) -> None:
         """Call `listener` on the event loop for each change, and once for each object that is there already."""
+
+    def follow(self, kind: Kind, namespace: str) -> Following:
+        """Watch the ConfigMaps or Secrets of a namespace from now on; costs nothing when they are watched already.
+
+        The cache keeps hashes in place of contents (canary.contents); `read` returns an object whole.
+        """
+
+    def unfollow(self, kind: Kind, namespace: str) -> None:
+        """Watch them no more and forget them, without an event."""
 
     def served(self, kind: Kind) -> tuple[str, ...]:
         """Return the API versions that the cluster serves for a kind, newest first; empty when it does not know it."""

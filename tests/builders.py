@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any
 
-from canary.ports import CANARY, DEPLOYMENT, HPA, SERVICE
+from canary.ports import CANARY, CONFIG_MAP, DEPLOYMENT, HPA, SECRET, SERVICE
 from canary.sandbox.kinds import HTTP_ROUTE, VIRTUAL_SERVICE
 from meshes.contract import Kind, ObjectRef
 
@@ -119,6 +120,17 @@ def http_route(name: str = "checkout", *, namespace: str = NAMESPACE, **spec: An
         "metadata": metadata(name, namespace),
         "spec": body,
     }
+
+
+def config_map(name: str = "app-config", *, namespace: str = NAMESPACE, **data: str) -> JSON:
+    """A ConfigMap; `data` are its keys."""
+    return {"apiVersion": "v1", "kind": CONFIG_MAP.kind, "metadata": metadata(name, namespace), "data": data}
+
+
+def secret(name: str = "app-secret", *, namespace: str = NAMESPACE, **data: str) -> JSON:
+    """A Secret with `data` as text, base64 as the API server keeps it."""
+    held = {key: b64encode(value.encode()).decode() for key, value in data.items()}
+    return {"apiVersion": "v1", "kind": SECRET.kind, "metadata": metadata(name, namespace), "data": held}
 
 
 def autoscaler(

@@ -18,7 +18,7 @@ from canary.clients.discovery import Discovery, Resource
 from canary.clients.kube_cache import CRD, Cache, Keep, Reflector, trimmed
 from canary.clients.kube_http import MERGE_PATCH, Call, KubeHttp
 from canary.errors import CanaryError, NotFound, Rejected
-from canary.ports import CANARY, EVENT, LEASE, Change, Propagation, Watched
+from canary.ports import CANARY, CONFIG_MAP, EVENT, LEASE, SECRET, Change, Following, Propagation, Watched
 from meshes.contract import Kind, Manifest, ObjectRef
 
 FIELD_MANAGER = "canary-controller"
@@ -40,6 +40,7 @@ class KubeCluster:
         self._discovery = Discovery(http)
         self._cache = Cache(keep or partial(trimmed, schemas=frozenset(self._kinds)))
         self._reflectors: dict[tuple[Kind, str], Reflector] = {}
+        self._followed: dict[tuple[Kind, str], tuple[Reflector, asyncio.Task[None]]] = {}
         self._tasks: asyncio.TaskGroup | None = None
         self._running: list[asyncio.Task[None]] = []
         self._wanted: dict[Kind, set[str]] = {}
@@ -51,7 +52,7 @@ class KubeCluster:
         Raises Rejected when the Canary CRD is not installed.
         """
         self._tasks = tasks
-        await self._discovery.refresh({*self._kinds, CRD, EVENT, LEASE})
+        await self._discovery.refresh({*self._kinds, CRD, EVENT, LEASE, CONFIG_MAP, SECRET})
         if not self._discovery.served(CANARY):
             raise Rejected(f"{self._http.host} serves no {CANARY}: apply manifests/crd.yaml (`canary crd` prints it)")
         self._watch_what_is_served()
@@ -97,7 +98,7 @@ class KubeCluster:
 
     def stop(self) -> None:
         """End the watches."""
-        for task in self._running:
+        for task in (*self._running, *(task for _, task in self._followed.values())):
             task.cancel()
 
     def filled(self) -> bool:
@@ -112,6 +113,28 @@ class KubeCluster:
 
     def subscribe(self, listener: Callable[[Watched], None]) -> None:
         self._cache.subscribe(listener)
+
+    def follow(self, kind: Kind, namespace: str) -> Following:
+        watched = self._reflectors.get((kind, namespace)) or self._reflectors.get((kind, ""))
+        if watched is None:
+            watched = self._following(kind, namespace)
+        return Following(watched.filled.is_set(), watched.failure)
+
+    def _following(self, kind: Kind, namespace: str) -> Reflector:
+        known = self._followed.get((kind, namespace))
+        if known is not None:
+            return known[0]
+        assert self._tasks is not None
+        reflector = Reflector(self._http, self._cache, self._discovery.resource(kind), namespace)
+        task = self._tasks.create_task(reflector.run(), name=f"watch {kind} {namespace}")
+        self._followed[kind, namespace] = (reflector, task)
+        return reflector
+
+    def unfollow(self, kind: Kind, namespace: str) -> None:
+        known = self._followed.pop((kind, namespace), None)
+        if known is not None:
+            known[1].cancel()
+            self._cache.forget(kind, namespace)
 
     def served(self, kind: Kind) -> tuple[str, ...]:
         return self._discovery.served(kind)
@@ -179,7 +202,7 @@ class KubeCluster:
         return kind, resource, version if version in resource.versions else resource.versions[0]
 
     def _keep(self, kind: Kind, manifest: Any) -> None:
-        if kind in self._kinds:
+        if kind in self._kinds or (kind, manifest["metadata"].get("namespace", "")) in self._followed:
             self._cache.put(kind, manifest)
 
 

@@ -17,10 +17,12 @@ import structlog
 from canary.clients.crd_schema import skeleton
 from canary.clients.discovery import Resource
 from canary.clients.kube_http import Call, KubeHttp
+from canary.contents import without_content
 from canary.errors import CanaryError, NotFound, Rejected
 from canary.ports import (
     CANARY,
     CLAIM,
+    CONFIG_MAP,
     CONTROLLER_REVISION,
     DEPLOYMENT,
     ENDPOINT_SLICE,
@@ -28,6 +30,7 @@ from canary.ports import (
     NAMESPACE,
     POD,
     REPLICA_SET,
+    SECRET,
     Change,
     Watched,
 )
@@ -40,6 +43,11 @@ NOBODY_EDITS = (POD, REPLICA_SET, ENDPOINT_SLICE, CONTROLLER_REVISION, EVENT, NA
 """Kinds of which nobody asks who edited an object."""
 WRITER = ("manager", "time", "subresource")
 PAGE = 500
+CONTENT_PAGE = 50
+"""Of ConfigMaps and Secrets, which may have a MiB each."""
+CONTENTS = (CONFIG_MAP, SECRET)
+NO_HELM = "type!=helm.sh/release.v1"
+"""Helm keeps whole releases in Secrets that no pod mounts: they are many and big."""
 WATCH_S = 300
 SILENCE_S = 100.0
 """A watch hears a bookmark about once a minute; a connection that is silent for longer is taken for dead."""
@@ -109,8 +117,21 @@ class Cache:
         del self._objects[kind][ref.namespace, ref.name]
         self._tell(Watched(change=Change.DELETED, ref=ref, manifest=before))
 
+    def kept(self, kind: Kind, manifest: dict[str, Any]) -> dict[str, Any]:
+        """Return what is kept of an object."""
+        return dict(self._keep(kind, manifest))
+
+    def forget(self, kind: Kind, namespace: str) -> None:
+        """Forget the objects of a kind in a namespace, without a word: nobody asks for them any more."""
+        objects = self._objects.get(kind, {})
+        for key in [each for each in objects if each[0] == namespace]:
+            del objects[key]
+
     def replace(self, kind: Kind, namespace: str, listed: list[dict[str, Any]], version: str) -> None:
-        """Take a whole list as it was at `version`: what is not in it is gone, but for what was made since."""
+        """Take a whole list as it was at `version`: what is not in it is gone, but for what was made since.
+
+        Items of ConfigMaps and Secrets may have been through `kept` already.
+        """
         there = {_ref(kind, manifest) for manifest in listed}
         for (where, name), manifest in tuple(self._objects.get(kind, {}).items()):
             missing = (not namespace or where == namespace) and ObjectRef(kind, where, name) not in there
@@ -134,8 +155,12 @@ class Reflector:
         self._namespace = namespace if resource.namespaced else ""
         self._path = resource.path(self._namespace)
         self._what = f"{resource.kind}" + (f" in {namespace}" if self._namespace else "")
+        self._page = CONTENT_PAGE if resource.kind in CONTENTS else PAGE
+        self._of = (("fieldSelector", NO_HELM),) if resource.kind == SECRET else ()
         self._failures = 0
         self.filled = asyncio.Event()
+        self.failure = ""
+        """Why the newest list or watch failed, "" once one has not."""
 
     async def run(self) -> None:
         """List and watch until cancelled."""
@@ -144,6 +169,7 @@ class Reflector:
             try:
                 if not version:
                     version = await self._list()
+                    self.failure = ""
                     self.filled.set()
                 began = asyncio.get_running_loop().time()
                 version = await self._watch(version)
@@ -152,6 +178,7 @@ class Reflector:
                     await asyncio.sleep(SHORT_S * random.uniform(0.5, 1))
             except (CanaryError, OSError, TimeoutError) as failure:
                 self._failures += 1
+                self.failure = str(failure) or type(failure).__name__
                 if isinstance(failure, Rejected | NotFound) or self._failures > 3:
                     version = ""
                 delay = min(10.0, 0.2 * 2.0 ** min(self._failures, 8)) * random.uniform(0.5, 1)
@@ -162,18 +189,22 @@ class Reflector:
         items: list[dict[str, Any]] = []
         token = ""
         while True:
-            query = [("limit", str(PAGE)), *([("continue", token)] if token else [])]
+            query = [("limit", str(self._page)), *self._of, *([("continue", token)] if token else [])]
             page = await self._http.send(
                 Call(method="GET", path=self._path, what=self._what, query=tuple(query), deadline_s=30)
             )
             # A list of built-in kinds names kind and version once, for all its items.
             named = {"apiVersion": page["apiVersion"], "kind": self._resource.kind.kind}
-            items += [{**named, **item} for item in page["items"]]
+            items += [self._short({**named, **item}) for item in page["items"]]
             token = page["metadata"].get("continue", "")
             if not token:
                 version = str(page["metadata"]["resourceVersion"])
                 self._cache.replace(self._resource.kind, self._namespace, items, version)
                 return version
+
+    def _short(self, item: dict[str, Any]) -> dict[str, Any]:
+        """Return the item as it will be kept where it may be long, so that a list of long ones is never held whole."""
+        return self._cache.kept(self._resource.kind, item) if self._resource.kind in CONTENTS else item
 
     async def _watch(self, version: str) -> str:
         """Watch from `version` until the server ends it; return where to go on, "" to list anew."""
@@ -183,6 +214,7 @@ class Reflector:
             ("allowWatchBookmarks", "true"),
             ("resourceVersion", version),
             ("timeoutSeconds", str(seconds)),
+            *self._of,
         )
         call = Call(method="GET", path=self._path, what=f"watch of {self._what}", query=query)
         try:
@@ -218,8 +250,10 @@ class Reflector:
 
 def trimmed(kind: Kind, manifest: dict[str, Any], schemas: frozenset[Kind] = frozenset()) -> Manifest:
     """Return the manifest without what is never read: managedFields but where commands are looked for (of what people
-    edit: who wrote and when), pods' specs, all of a claim but its access modes, the schemas of CRDs. Of those of
-    `schemas` stays which fields there are."""
+    edit: who wrote and when), pods' specs, all of a claim but its access modes, the schemas of CRDs, what ConfigMaps
+    and Secrets hold (their hash instead). Of those of `schemas` stays which fields there are."""
+    if kind in CONTENTS:
+        return without_content(manifest)
     metadata = dict(manifest["metadata"])
     if kind not in (CANARY, DEPLOYMENT):
         entries = metadata.pop("managedFields", None) or ()

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from canary.controller import objects
+from canary.controller.copies import copies_in, copies_used, forget_copies, make_copies, recorded
 from canary.controller.drift import Drift
 from canary.controller.hands import Hands
 from canary.controller.names import EPOCH, PRIMARY_FINALIZER, RESTORE_FINALIZER, labels_of
@@ -119,10 +120,16 @@ class Act:
 
     async def _store(self) -> None:
         revision = self.decision.wanted.store
-        if revision is None or self.target is None or revision.key in self.stored:
+        namespace, config = self.canary["metadata"]["namespace"], self.seen.config
+        wanted = {key: one for key, one in self.stored.items() if key in (self.decision.wanted.keep or ())}
+        missing = frozenset(ref for one in wanted.values() for ref in copies_in(one))
+        await make_copies(self.hands, namespace, config.held, missing)
+        if revision is None or self.target is None or revision.key in self.stored or revision.config != config.digest:
             return
+        notes = recorded(namespace, self.seen.name, config.held)
         numbers = [int(one.get("revision", 0)) for one in self.stored.values()]
-        made = stored_revision(self.target, revision, max(numbers, default=0) + 1)
+        made = stored_revision(self.target, revision, max(numbers, default=0) + 1, notes)
+        await make_copies(self.hands, namespace, config.held, frozenset(copies_in(made)))
         created = await self.hands.create(made)
         if created is None:
             raise Rejected(f"{ref_of(made)} is there already and not of this canary; rename or delete it")
@@ -201,6 +208,10 @@ class Act:
 
     async def _forget_revisions(self) -> None:
         keep = self.decision.wanted.keep
-        for key, stored in self.stored.items():
-            if keep is not None and key not in keep and self.decision.wanted.removal is Removal.NOTHING:
-                await self.hands.delete(stored)
+        if keep is None or self.decision.wanted.removal is not Removal.NOTHING:
+            return
+        gone = [stored for key, stored in self.stored.items() if key not in keep]
+        used = copies_used([stored for key, stored in self.stored.items() if key in keep], self.primary)
+        await forget_copies(self.hands, self.canary["metadata"]["namespace"], self.seen.config.followed, gone, used)
+        for stored in gone:
+            await self.hands.delete(stored)

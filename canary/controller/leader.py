@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 
 from canary.errors import CanaryError, Conflict, NotFound, Unavailable
-from canary.ports import LEASE, Clock, Cluster, Propagation, Watched
+from canary.ports import LEASE, Clock, Cluster, Following, Propagation, Watched
 from meshes.contract import Kind, Manifest, ObjectRef
 
 log = structlog.get_logger()
@@ -219,6 +219,14 @@ class Guarded:
     def subscribe(self, listener: Callable[[Watched], None]) -> None:
         """As the cluster does."""
         self._cluster.subscribe(listener)
+
+    def follow(self, kind: Kind, namespace: str) -> Following:
+        """As the cluster does."""
+        return self._cluster.follow(kind, namespace)
+
+    def unfollow(self, kind: Kind, namespace: str) -> None:
+        """As the cluster does."""
+        self._cluster.unfollow(kind, namespace)
 
     def served(self, kind: Kind) -> tuple[str, ...]:
         """As the cluster does."""

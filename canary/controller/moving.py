@@ -5,6 +5,8 @@ In mid-rollout what it began with stays in force; at rest the old route is given
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from canary.controller.act import Act
 from canary.controller.observe import Observation
 from canary.controller.removal import remove
@@ -50,3 +52,10 @@ async def give_back(cluster: Cluster, mesh: Mesh, seen: Observation, *, canary: 
     act = Act(cluster=cluster, mesh=mesh, seen=seen, decision=decision, canary=canary)
     await remove(act)
     return act.route is None or act.route != seen.live_route
+
+
+def with_objects(status: Status, plan: Plan) -> Status:
+    """Return the status with the objects that the plan in force works with, from the onboarding on."""
+    if status.phase is None or status.memory.objects == plan.objects:
+        return status
+    return replace(status, memory=replace(status.memory, objects=plan.objects))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 
 from canary.controller import pods as podlist
 from canary.controller.commands import command_on
+from canary.controller.config import Config, config_faults, is_intact
 from canary.controller.measure import Subject, pods_of
 from canary.controller.names import (
     HASH_LABEL,
@@ -43,6 +44,7 @@ class Live:
     stored: Mapping[str, Manifest]
     command: Command | None
     command_at: Manifest | None
+    config: Config
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +68,7 @@ def _live(sight: Sight) -> Live:
     shape = target or primary
     around = look_around(cluster, plan, shape, sight.mesh) if shape is not None else narrowed(cluster, plan)
     route = _route(sight, around)
-    command, command_at = command_on(sight.canary, target, sight.status, _key(cluster, target))
+    command, command_at = command_on(sight.canary, target, sight.status, _key(sight, target))
     return Live(
         name=plan.target,
         canary=sight.canary,
@@ -84,12 +86,13 @@ def _live(sight: Sight) -> Live:
         },
         command=command,
         command_at=command_at,
+        config=sight.config,
     )
 
 
 def _world(sight: Sight, live: Live) -> World:
     cluster, plan, service = sight.cluster, sight.plan, live.canary_service
-    faults = [*sight.faults, *live.around.faults]
+    faults = [*sight.faults, *live.around.faults, *config_faults(cluster, sight.config, live.stored.values())]
     if live.target is not None:
         faults += refusals(cluster, plan, sight.canary, live.target)
         faults += _route_faults(sight, live.route)
@@ -99,7 +102,7 @@ def _world(sight: Sight, live: Live) -> World:
         split=sight.mesh.observe(live.route, live.live_route) if live.route is not None else _NO_ROUTE,
         apex=_apex(sight, live.around),
         canary_pin=(service["spec"].get("selector") or {}).get(HASH_LABEL, "") if service is not None else None,
-        stored=frozenset(live.stored),
+        stored=frozenset(key for key, one in live.stored.items() if is_intact(cluster, sight.config, one)),
         generation=int(sight.canary["metadata"].get("generation", 1)),
         autoscaler=seen(live.scaler, plan.target) if live.scaler is not None else None,
         command=live.command,
@@ -148,8 +151,11 @@ def _living(target: Manifest | None) -> Manifest | None:
     return None if target is None or target["metadata"].get("deletionTimestamp") else target
 
 
-def _key(cluster: Cluster, target: Manifest | None) -> str:
-    return revision_of(target, cluster.list(REPLICA_SET, target["metadata"]["namespace"])).key if target else ""
+def _key(sight: Sight, target: Manifest | None) -> str:
+    if target is None:
+        return ""
+    replica_sets = sight.cluster.list(REPLICA_SET, target["metadata"]["namespace"])
+    return sight.config.of(revision_of(target, replica_sets), sight.status).key
 
 
 def _route(sight: Sight, around: Around) -> Route | None:

@@ -15,11 +15,12 @@ import structlog
 
 from canary.controller.act import Act
 from canary.controller.asking import Asker, Errand, moment_of
+from canary.controller.config import WHILE_FILLING, Configs
 from canary.controller.drift import Drift
 from canary.controller.grouping import Grouper
 from canary.controller.measure import Measurement
 from canary.controller.merge import exact
-from canary.controller.moving import give_back, has_moved, in_force
+from canary.controller.moving import give_back, has_moved, in_force, with_objects
 from canary.controller.names import COMMAND, annotations_of, resource_version, target_of
 from canary.controller.observe import Observation, observe, subjects
 from canary.controller.pods import PullErrors
@@ -48,6 +49,7 @@ class Tools:
     """What a pass works with. `mesh_named` returns an adapter or raises ConfigError; `epoch` names this leadership."""
 
     cluster: Cluster
+    configs: Configs
     metrics: Metrics
     grouper: Grouper
     asker: Asker
@@ -97,6 +99,7 @@ class Reconciler:
                 memory.pop(key, None)
             self._tools.asker.forget(key)
             self._tools.witness.gone(key)
+            self._tools.configs.forget(key)
             return None
         with structlog.contextvars.bound_contextvars(namespace=key[0], canary=key[1], number=next(self._serial)):
             try:
@@ -119,11 +122,13 @@ class Reconciler:
             return None
         plan, status, seen = found.plan, found.status, found.seen
         self._tools.witness.seen(key, status, plan.checks)
+        if found.sight.config.filling:
+            return WHILE_FILLING
         if await self._moved(found, canary):
             return timedelta(0)
         seen = replace(seen, world=replace(seen.world, answers=self._answers(key, found)))
         decision = decide(plan=plan, status=status, world=seen.world, now=found.now)
-        decision = replace(decision, status=self._fenced(key, canary, _with_objects(decision.status, plan)))
+        decision = replace(decision, status=self._fenced(key, canary, with_objects(decision.status, plan)))
         written = await self._write_status(key, canary, status, decision.status)
         self._tools.witness.seen(key, decision.status, plan.checks)
         drift = self._drifts.setdefault(key, Drift(self._tools.clock))
@@ -192,6 +197,7 @@ class Reconciler:
             now=now,
             pull_errors=self._pull_errors.setdefault(key, PullErrors()),
             faults=faults,
+            config=self._tools.configs.look(key, plan, target),
         )
         return _Pass(plan=plan, mesh=mesh, status=status, now=now, sight=sight, seen=observe(sight))
 
@@ -262,13 +268,6 @@ class Reconciler:
     async def _record(self, notices: Iterable[Notice], about: About) -> None:
         for wrong in await self._tools.teller.record(notices, about):
             log.warning("event_not_written", error=wrong)
-
-
-def _with_objects(status: Status, plan: Plan) -> Status:
-    """Return the status with the objects that the plan in force works with, from the onboarding on."""
-    if status.phase is None or status.memory.objects == plan.objects:
-        return status
-    return replace(status, memory=replace(status.memory, objects=plan.objects))
 
 
 def _until_calm(drift: Drift, seen: Observation) -> timedelta | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Protocol, assert_never
 
+from canary.controller.copies import forget_copies
 from canary.controller.hands import Hands
 from canary.controller.names import (
     EPOCH,
@@ -92,6 +93,8 @@ async def _made(act: Leaver) -> None:
         live = act.cluster.get(ref_of(apex))  # widened a moment ago
         if live is not None:
             await act.hands.delete(live)
+    namespace = act.canary["metadata"]["namespace"]
+    await forget_copies(act.hands, namespace, act.seen.config.followed, act.stored.values(), frozenset())
     for stored in act.stored.values():
         await act.hands.delete(stored)
 

@@ -5,19 +5,18 @@ What is promoted is read from here, never from the Deployment as it is by then.
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from canary.contents import hashed
+from canary.controller.copies import names_in
 from canary.controller.names import HASH_LABEL, MANAGED_BY, MANAGER, PREFIX, TARGET
+from canary.controller.references import renamed
 from canary.ports import CONTROLLER_REVISION
 from canary.rollout.model import Revision
 from meshes.contract import Manifest, ObjectRef
 
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
-ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
-DIGEST_LENGTH = 10
 
 
 def digest(template: Mapping[str, Any]) -> str:
@@ -25,9 +24,7 @@ def digest(template: Mapping[str, Any]) -> str:
 
     A restart is not a new revision (ROLLOUT section 4); the label that a ReplicaSet adds is left out too.
     """
-    text = json.dumps(_bare(template, restart=False), sort_keys=True, separators=(",", ":"))
-    raw = hashlib.sha256(text.encode()).digest()
-    return "".join(ALPHABET[byte % len(ALPHABET)] for byte in raw[:DIGEST_LENGTH])
+    return hashed(_bare(template, restart=False))
 
 
 def revision_of(deployment: Manifest, replica_sets: Iterable[Manifest]) -> Revision:
@@ -84,9 +81,13 @@ def stored_ref(namespace: str, target: str, key: str) -> ObjectRef:
     return ObjectRef(CONTROLLER_REVISION, namespace, f"{target}-{key}")
 
 
-def stored_revision(deployment: Manifest, revision: Revision, number: int) -> dict[str, Any]:
-    """Return the ControllerRevision that keeps the Deployment's present template. Many may read it; it has no secrets
-    but those that stand in the template itself."""
+def stored_revision(
+    deployment: Manifest, revision: Revision, number: int, config: Sequence[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
+    """Return the ControllerRevision that keeps the Deployment's present template, and which copies hold its `config`.
+
+    Many may read it; it has no secrets but those that stand in the template itself.
+    """
     metadata = deployment["metadata"]
     return {
         "apiVersion": "apps/v1",
@@ -97,14 +98,14 @@ def stored_revision(deployment: Manifest, revision: Revision, number: int) -> di
             "labels": {MANAGED_BY: MANAGER, TARGET: metadata["name"]},
         },
         "revision": number,
-        "data": {"key": revision.key, "image": revision.image, "template": deployment["spec"]["template"]},
+        "data": {"key": revision.key, "image": revision.image, "template": deployment["spec"]["template"]}
+        | ({"config": [*config]} if config else {}),
     }
 
 
 def template_in(stored: Manifest) -> Mapping[str, Any]:
-    """Return the pod template that a ControllerRevision keeps."""
-    template: Mapping[str, Any] = stored["data"]["template"]
-    return template
+    """Return the pod template that a ControllerRevision keeps, with the copies in place of what its config was."""
+    return renamed(stored["data"]["template"], names_in(stored))
 
 
 def key_in(stored: Manifest) -> str:

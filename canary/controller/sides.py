@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from canary.controller import pods as podlist
+from canary.controller.config import NOTHING, Config
 from canary.controller.names import HASH_LABEL, PRIMARY_ROLE, REVISION, ROLE, TARGET, canary_service_ref, labels_of
 from canary.controller.revisions import RESTARTED_AT, owned_sets, replica_set_of, revision_of
 from canary.ports import POD, REPLICA_SET, Cluster
@@ -30,6 +31,7 @@ class Sight:
     now: datetime
     pull_errors: podlist.PullErrors
     faults: tuple[Fault, ...] = ()
+    config: Config = NOTHING
 
 
 def target_now(sight: Sight, target: Manifest) -> Target:
@@ -37,7 +39,7 @@ def target_now(sight: Sight, target: Manifest) -> Target:
     cluster, plan, status = sight.cluster, sight.plan, sight.status
     sets = cluster.list(REPLICA_SET, plan.namespace)
     owned = owned_sets(target, sets)
-    revision = revision_of(target, owned)
+    revision = sight.config.of(revision_of(target, owned), status)
     uids = {one["metadata"]["uid"] for one in owned}
     pods = [
         pod

@@ -6,16 +6,18 @@ Rather one pass too many than one too few: a pass that finds nothing to do costs
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from canary.controller.names import HASH_LABEL, ROLE, TARGET, target_of
 from canary.controller.queue import Key
 from canary.ports import (
     CANARY,
+    CONFIG_MAP,
     DEPLOYMENT,
     ENDPOINT_SLICE,
     POD,
     REPLICA_SET,
+    SECRET,
     SERVICE,
     Change,
     Cluster,
@@ -28,10 +30,19 @@ class Watch:
     """Turns changes into keys: of canaries for passes, of Deployments for the shim.
 
     It keeps an index from Deployments to the canaries that target them, built from the changes that it is told.
+    `concerned` says which canaries a change of a ConfigMap or Secret is about.
     """
 
-    def __init__(self, cluster: Cluster, *, wake: Callable[[Key], None], shim: Callable[[Key], None]) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        *,
+        wake: Callable[[Key], None],
+        shim: Callable[[Key], None],
+        concerned: Callable[[Watched], Iterable[Key]],
+    ) -> None:
         self._cluster = cluster
+        self._concerned = concerned
         self._wake = wake
         self._shim = shim
         self._targets: dict[Key, set[Key]] = defaultdict(set)
@@ -54,8 +65,18 @@ class Watch:
                 self._wake_target(ref.namespace, name)
         elif ref.kind == ENDPOINT_SLICE:
             self._slice_changed(event)
+        elif ref.kind in (CONFIG_MAP, SECRET):
+            self._config_changed(event)
         else:
             self._wake_all(ref, event.manifest)
+
+    def _config_changed(self, event: Watched) -> None:
+        """A tracked one whose content changed, or a copy of ours: no other ever leads to a pass."""
+        for key in self._concerned(event):
+            self._wake(key)
+        labelled = _labelled(event.manifest)
+        if labelled:
+            self._wake_target(event.ref.namespace, labelled)
 
     def _canary_changed(self, event: Watched) -> None:
         key = (event.ref.namespace, event.ref.name)

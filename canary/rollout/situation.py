@@ -34,8 +34,8 @@ WIDENINGS = 3
 HANDS_OFF = "TargetConflict"
 """The fault of a canary that lost its target to another one: nothing of it may be touched."""
 
-TOLD_ONLY = frozenset({"InvalidSpec"})
-"""Faults that are reported while the last good spec stays in force."""
+TOLD_ONLY = frozenset({"InvalidSpec", "ConfigLost"})
+"""Faults that are reported and hold nothing: the last good spec stays in force, a new revision mends lost config."""
 
 
 def elapsed(since: datetime | None, now: datetime) -> timedelta | None:

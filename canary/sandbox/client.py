@@ -9,14 +9,15 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from inspect import isawaitable
 from typing import TypeVar
 
 from canary.clients.crd_schema import knows
 from canary.errors import NotFound, Rejected
-from canary.ports import Change, Propagation, Watched, ref_of
+from canary.ports import Change, Following, Propagation, Watched, ref_of
+from canary.sandbox.demand import Demand
 from canary.sandbox.managed import Writer
 from canary.sandbox.merge import not_taken
 from canary.sandbox.objects import Objects
@@ -85,7 +86,7 @@ class Client:
 
     `before` and `after` are asked before each call goes out and after its effect: what they raise, the call raises
     (in `after` the write has happened). `latency` is how long a call takes in seconds; `lag` how long after a change
-    its event arrives.
+    its event arrives. `demand` says what is seen only where it is followed.
     """
 
     def __init__(self, store: Store, manager: str) -> None:
@@ -95,6 +96,7 @@ class Client:
         self.after: Hook | None = None
         self.latency = 0.0
         self.lag = 0.0
+        self.demand = Demand()
         self._manager = manager
         self._loop = asyncio.get_running_loop()
         self._cache = Objects()
@@ -108,10 +110,26 @@ class Client:
         store.listen(self._receive)
 
     def get(self, ref: ObjectRef) -> Manifest | None:
-        return self._cache.get(ref)
+        found = self._cache.get(ref)
+        return self.demand.shown(found) if found is not None else None
 
     def list(self, kind: Kind, namespace: str = "", labels: Mapping[str, str] | None = None) -> Sequence[Manifest]:
-        return self._cache.listed(kind, namespace, labels or {})
+        found = self._cache.listed(kind, namespace, labels or {})
+        return [shown for each in found if (shown := self.demand.shown(each)) is not None]
+
+    def follow(self, kind: Kind, namespace: str) -> Following:
+        now = self.demand.state(kind, namespace)
+        if not now.filled and not now.failure:
+            self._loop.call_soon(self._fill, kind, namespace)
+        return now
+
+    def _fill(self, kind: Kind, namespace: str) -> None:
+        self.demand.followed.add((kind, namespace))
+        for each in self._cache.listed(kind, namespace, {}):
+            self._tell([Watched(change=Change.ADDED, ref=ref_of(each), manifest=each)])
+
+    def unfollow(self, kind: Kind, namespace: str) -> None:
+        self.demand.followed.discard((kind, namespace))
 
     def subscribe(self, listener: Callable[[Watched], None]) -> None:
         self._loop.call_soon(self._begin, listener)
@@ -221,7 +239,9 @@ class Client:
             return
         self._listeners.append(listener)
         for manifest in list(self._cache):
-            listener(Watched(change=Change.ADDED, ref=ref_of(manifest), manifest=manifest))
+            shown = self.demand.shown(manifest)
+            if shown is not None:
+                listener(Watched(change=Change.ADDED, ref=ref_of(manifest), manifest=shown))
 
     def _receive(self, event: Watched) -> None:
         if self._closed:
@@ -258,8 +278,11 @@ class Client:
 
     def _tell(self, events: Sequence[Watched]) -> None:
         for event in events:
+            shown = self.demand.shown(event.manifest)
+            if shown is None:
+                continue
             for listener in list(self._listeners):
-                listener(event)
+                listener(replace(event, manifest=shown))
 
 
 async def _ask(hook: Hook | None, call: Call) -> None:

@@ -10,8 +10,8 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from canary.ports import DEPLOYMENT, HPA, POD, REPLICA_SET, SERVICE
-from canary.sandbox.kinds import GRPC_ROUTE, HTTP_ROUTE, MESH_HTTP_ROUTE, SECRET
+from canary.ports import DEPLOYMENT, HPA, POD, REPLICA_SET, SECRET, SERVICE
+from canary.sandbox.kinds import GRPC_ROUTE, HTTP_ROUTE, MESH_HTTP_ROUTE
 from canary.sandbox.merge import with_defaults
 from meshes.contract import Kind
 

@@ -20,11 +20,11 @@ from canary.ports import (
     NAMESPACE,
     POD,
     REPLICA_SET,
+    SECRET,
     SERVICE,
 )
 from meshes.contract import Kind
 
-SECRET = Kind("", "Secret")
 LEASE = Kind("coordination.k8s.io", "Lease")
 VIRTUAL_SERVICE = Kind("networking.istio.io", "VirtualService")
 HTTP_ROUTE = Kind("gateway.networking.k8s.io", "HTTPRoute")

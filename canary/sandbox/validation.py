@@ -10,8 +10,17 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from canary.errors import Rejected
-from canary.ports import CONFIG_MAP, CONTROLLER_REVISION, DEPLOYMENT, HPA, NAMESPACE, REPLICA_SET, SERVICE, ref_of
-from canary.sandbox.kinds import SECRET
+from canary.ports import (
+    CONFIG_MAP,
+    CONTROLLER_REVISION,
+    DEPLOYMENT,
+    HPA,
+    NAMESPACE,
+    REPLICA_SET,
+    SECRET,
+    SERVICE,
+    ref_of,
+)
 from canary.sandbox.selectors import is_empty, matches
 from meshes.contract import Kind, Manifest
 

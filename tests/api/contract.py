@@ -99,7 +99,7 @@ async def real(plane: ControlPlane, url: str = "") -> AsyncIterator[Contract]:
         await people.know(NAMESPACE, *KINDS)
         namespace = f"t-{secrets.token_hex(4)}"
         await people.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
-        async with kube_cluster(http, KINDS, [namespace]) as cluster:
+        async with kube_cluster(http, KINDS, [namespace], keep=lambda _, whole: whole) as cluster:
             yield Contract(cluster, people, namespace)
     finally:
         await closed(http)

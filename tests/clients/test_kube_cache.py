@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from canary.clients.kube_cache import CRD, Cache, trimmed
+from canary.contents import without_content
 from canary.ports import CONFIG_MAP, POD, SERVICE, Change, Watched
 from meshes.contract import Kind, ObjectRef
 
@@ -48,7 +49,7 @@ def test_an_object_that_came_in_the_place_of_another_outlives_the_others_end() -
     cache.put(CONFIG_MAP, one(1))
     cache.put(CONFIG_MAP, one(5, uid="u2"))
     cache.drop(CONFIG_MAP, one(4))
-    assert cache.get(ONE) == one(5, uid="u2")
+    assert cache.get(ONE) == without_content(one(5, uid="u2"))
 
 
 def test_what_a_list_does_not_have_is_gone_but_not_what_was_made_after_it() -> None:
@@ -56,9 +57,9 @@ def test_what_a_list_does_not_have_is_gone_but_not_what_was_made_after_it() -> N
     heard = listening(cache)
     cache.put(CONFIG_MAP, one(7))
     cache.replace(CONFIG_MAP, "", [], "6")
-    assert cache.get(ONE) == one(7)
+    assert cache.get(ONE) == without_content(one(7))
     cache.replace(CONFIG_MAP, "another", [], "8")
-    assert cache.get(ONE) == one(7)
+    assert cache.get(ONE) == without_content(one(7))
     cache.replace(CONFIG_MAP, "shop", [], "8")
     assert (cache.get(ONE), heard) == (None, [(Change.ADDED, "7"), (Change.DELETED, "7")])
 

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from canary.controller.act import Act
+from canary.controller.config import Configs
 from canary.controller.merge import exact
 from canary.controller.names import resource_version
 from canary.controller.observe import Observation, observe
 from canary.controller.pods import PullErrors
 from canary.controller.sides import Sight
 from canary.errors import Conflict
-from canary.ports import CANARY, ref_of
+from canary.ports import CANARY, DEPLOYMENT, ref_of
 from canary.rollout.decide import decide
 from canary.rollout.model import Answer, Counts, Decision, Plan, Question, Status, Timing
 from canary.rollout.phases import Phase
@@ -89,6 +90,7 @@ class Driver:
     def observe(self, status: Status | None = None) -> Observation:
         live = self.cluster.get(ref(CANARY))
         assert live is not None
+        target = self.cluster.get(ref(DEPLOYMENT))
         sight = Sight(
             cluster=self.cluster,
             mesh=self.mesh,
@@ -97,6 +99,7 @@ class Driver:
             canary=live,
             now=self.cluster.clock.now(),
             pull_errors=self.pull_errors,
+            config=Configs(self.cluster).look((live["metadata"]["namespace"], "checkout"), self.plan, target),
         )
         return observe(sight)
 

@@ -14,7 +14,7 @@ from itertools import groupby
 from typing import Any
 
 from canary.app import Outside, control
-from canary.ports import CANARY, DEPLOYMENT, EVENT, Change, Notification, Watched
+from canary.ports import CANARY, CONFIG_MAP, DEPLOYMENT, EVENT, SECRET, Change, Notification, Watched
 from canary.rollout.model import Condition, Status
 from canary.rollout.phases import Phase
 from canary.sandbox.client import Client
@@ -112,6 +112,7 @@ class Stage:
     def start(self, *, prepare: Callable[[Client], None] | None = None) -> Controller:
         """Start another controller with an epoch of its own; `prepare` is given its client first."""
         client = self.cluster.client("canary-controller")
+        client.demand.kinds = frozenset({CONFIG_MAP, SECRET})
         if prepare is not None:
             prepare(client)
         outside = Outside(cluster=client, metrics=self.metrics, notifier=self.told, clock=self.cluster.clock)

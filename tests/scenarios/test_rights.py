@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -11,18 +12,24 @@ from canary.app import KINDS, mesh_named
 from canary.clients.kube_cache import CRD
 from canary.controller import scalers
 from canary.errors import NotFound
-from canary.ports import CANARY, DEPLOYMENT, HPA
+from canary.ports import CANARY, CONFIG_MAP, DEPLOYMENT, HPA, SECRET
 from canary.rollout.phases import Phase
 from canary.sandbox.client import Verb
 from meshes import registry
 from meshes.contract import Kind
-from tests.builders import autoscaler, deployment, ref, settings
+from tests.builders import autoscaler, config_map, ref, secret, settings
+from tests.scenarios.configured import reading
 from tests.scenarios.stage import Stage, image
 
 INSTALL = Path(__file__).resolve().parents[2] / "manifests" / "install"
 READ = {"get", "list", "watch"}
 BY_HAND = {("keda.sh", "scaledobjects"): {"patch"}}
 """What no scenario here does: KEDA's object is patched as the HorizontalPodAutoscaler is, by the same lines."""
+
+READS: dict[str, Any] = {
+    "env": [{"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "app-secret", "key": "text"}}}],
+    "envFrom": [{"configMapRef": {"name": "app-config"}}],
+}
 
 Rights = dict[tuple[str, str], set[str]]
 
@@ -58,26 +65,34 @@ def all_rights() -> Rights:
 
 def test_what_is_watched_may_be_read_and_nothing_else() -> None:
     readable = {what for what, verbs in all_rights().items() if verbs & READ}
-    assert readable == {resource(kind) for kind in watched()}
-    assert [all_rights()[what] & READ for what in readable] == [{"list", "watch"}] * len(readable)
+    assert readable == {resource(kind) for kind in {*watched(), CONFIG_MAP, SECRET}}
+    copied = {resource(kind): {"get", "list", "watch"} for kind in (CONFIG_MAP, SECRET)}
+    expected = {what: copied.get(what, {"list", "watch"}) for what in readable}
+    assert {what: all_rights()[what] & READ for what in readable} == expected
 
 
-def test_no_right_is_for_everything_or_for_secrets() -> None:
+def test_no_right_is_for_everything() -> None:
     words = {word for what, verbs in all_rights().items() for word in (*what, *verbs)}
-    assert words & {"*", "secrets", "escalate", "bind", "impersonate", "deletecollection"} == set()
+    assert words & {"*", "escalate", "bind", "impersonate", "deletecollection"} == set()
 
 
 def written(stage: Stage) -> Rights:
     verbs = {Verb.CREATE: "create", Verb.PATCH: "patch", Verb.DELETE: "delete"}
     found: Rights = {}
     for call in stage.client.requests.log:
+        if call.verb is Verb.READ and call.ref.kind in (CONFIG_MAP, SECRET):
+            continue  # an original, to be copied
         assert call.verb in verbs, f"{call} is not a write"
         found.setdefault(resource(call.ref.kind, call.subresource), set()).add(verbs[call.verb])
     return found
 
 
+def push(stage: Stage, tag: str, annotations: dict[str, str] | None = None) -> None:
+    stage.cluster.apply(reading(tag, annotations=annotations or {}, **READS))
+
+
 async def promoted(stage: Stage, tag: str, annotations: dict[str, str]) -> None:
-    stage.push(tag, annotations=annotations)
+    push(stage, tag, annotations)
     await stage.until(lambda: stage.status.phase is Phase.SUCCEEDED and tag in stage.serving)
 
 
@@ -91,20 +106,25 @@ def is_gone(stage: Stage) -> bool:
 
 @pytest.mark.looptime
 async def test_the_writes_of_a_whole_life_are_the_writes_that_are_allowed(stage: Stage) -> None:
-    annotated = settings(enabled="true", interval="20s", steps="20,50")
-    await stage.there(deployment(replicas=3, annotations=annotated), autoscaler())
+    annotated = settings(enabled="true", interval="20s", steps="20,50", track_config="all")
+    first = reading(annotations=annotated, **READS)
+    await stage.there(first, autoscaler(), config_map(text="one"), secret(text="hush"))
     stage.start()
     await stage.until_phase(Phase.INITIALIZED)
     for tag in ("2.0", "3.0", "4.0"):
         await promoted(stage, tag, annotated)
     # Another spec, which the Canary that was made is given too.
-    stage.push("4.0", annotations=settings(enabled="true", interval="30s"))
+    push(stage, "4.0", settings(enabled="true", interval="30s", track_config="all"))
     stage.canary_traffic(bad=0.5)
-    stage.push("5.0", annotations=annotated)
+    stage.cluster.apply(config_map(text="two"))
+    stage.cluster.apply(secret(text="hush hush"))
+    push(stage, "5.0", annotated)
     await stage.until_phase(Phase.FAILED)
-    stage.push("4.0", annotations=annotated)
+    stage.cluster.apply(config_map(text="one"))
+    stage.cluster.apply(secret(text="hush"))
+    push(stage, "4.0", annotated)
     await stage.until_phase(Phase.SUCCEEDED)
-    stage.push("4.0")  # no annotations any more: the controller deletes the Canary that it made
+    push(stage, "4.0")  # no annotations any more: the controller deletes the Canary that it made
     await stage.until(lambda: is_gone(stage))
     stage.cluster.now(ref(DEPLOYMENT))
 

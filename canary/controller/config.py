@@ -1,0 +1,170 @@
+"""The configuration that belongs to a revision: which objects, what they hold as a hash, and whom a change concerns.
+
+Known from caches that are asked for where some canary needs them, and nowhere else. Contents are not here: they are
+read when they are stored (`copies`).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from canary.contents import content_of, hashed
+from canary.controller.copies import copies_in, copy_ref
+from canary.controller.names import is_ours
+from canary.controller.queue import Key
+from canary.controller.references import KINDS, Reference, references
+from canary.ports import SECRET, Change, Cluster, Watched
+from canary.rollout.model import Fault, Plan, Revision, Status, TrackConfig
+from meshes.contract import Kind, Manifest, ObjectRef
+
+WHILE_FILLING = timedelta(milliseconds=100)
+"""How long a pass waits for the caches of its config, which it is the first to ask for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The tracked configuration of a target as it is now.
+
+    `held` has the hash of each object's content, "" for an optional one that is not there. `digest` is the hash of it
+    all, "" when nothing is tracked, None while it is not known: `faults` say why. `filling`: ask again in a moment.
+    """
+
+    held: Mapping[Reference, str] = field(default_factory=dict)
+    digest: str | None = ""
+    faults: tuple[Fault, ...] = ()
+    filling: bool = False
+    followed: frozenset[Kind] = frozenset()
+
+    def of(self, revision: Revision, status: Status) -> Revision:
+        """Return the revision with its config. While that is not known, it is taken to be as it was: faults hold all
+        that would follow from another."""
+        if self.digest is not None:
+            return replace(revision, config=self.digest)
+        known = (status.revision, status.stable)
+        same = next((one for one in known if one is not None and one.digest == revision.digest), None)
+        return replace(revision, config=same.config) if same is not None else revision
+
+
+NOTHING = Config()
+
+
+class Configs:
+    """What every canary tracks. Remembered in this process alone; told anew by each pass."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._seen: dict[Key, Mapping[ObjectRef, str]] = {}
+        self._concerned: dict[ObjectRef, set[Key]] = defaultdict(set)
+        self._follows: dict[Key, frozenset[tuple[Kind, str]]] = {}
+        self._followers: dict[tuple[Kind, str], set[Key]] = defaultdict(set)
+
+    def look(self, key: Key, plan: Plan, target: Manifest | None) -> Config:
+        """Return the config of a target, and wake `key` from now on when it changes; none for no target."""
+        if target is None:
+            return NOTHING
+        wanted = references(target["spec"]["template"], KINDS[plan.track_config])
+        kinds = frozenset(one.kind for one in wanted)
+        self._follow(key, frozenset((kind, plan.namespace) for kind in kinds))
+        states = {kind: self._cluster.follow(kind, plan.namespace) for kind in sorted(kinds)}
+        failures = {kind: one.failure for kind, one in states.items() if one.failure and not one.filled}
+        filling = any(not one.filled and not one.failure for one in states.values())
+        held = {one: self._content(ObjectRef(one.kind, plan.namespace, one.name)) for one in wanted}
+        self._remember(key, {ObjectRef(one.kind, plan.namespace, one.name): hash_ for one, hash_ in held.items()})
+        unknown = () if filling else (*_unreadable(plan, failures), *_missing(plan, held, failures))
+        return Config(
+            held=held,
+            digest=None if filling or unknown else _digest(plan, held),
+            faults=(*unknown, *self._taken(plan, held)),
+            filling=filling,
+            followed=kinds - frozenset(failures),
+        )
+
+    def forget(self, key: Key) -> None:
+        """Follow nothing any more for a canary that is gone."""
+        self._remember(key, {})
+        self._follow(key, frozenset())
+
+    def concerned(self, event: Watched) -> Iterator[Key]:
+        """Yield the canaries for which the content of the object is another than at their last pass."""
+        content = "" if event.change is Change.DELETED else content_of(event.manifest)
+        for key in tuple(self._concerned.get(event.ref, ())):
+            if self._seen[key].get(event.ref) != content:
+                yield key
+
+    def _content(self, ref: ObjectRef) -> str:
+        live = self._cluster.get(ref)
+        return content_of(live) if live is not None else ""
+
+    def _remember(self, key: Key, contents: Mapping[ObjectRef, str]) -> None:
+        for ref in self._seen.pop(key, {}):
+            self._concerned[ref].discard(key)
+            if not self._concerned[ref]:
+                del self._concerned[ref]
+        if contents:
+            self._seen[key] = contents
+        for ref in contents:
+            self._concerned[ref].add(key)
+
+    def _follow(self, key: Key, wanted: frozenset[tuple[Kind, str]]) -> None:
+        """Note what the canary needs; what nobody needs any more is watched no more."""
+        before = self._follows.pop(key, frozenset())
+        if wanted:
+            self._follows[key] = wanted
+        for where in wanted:
+            self._followers[where].add(key)
+        for where in before - wanted:
+            self._followers[where].discard(key)
+            if not self._followers[where]:
+                del self._followers[where]
+                self._cluster.unfollow(*where)
+
+    def _taken(self, plan: Plan, held: Mapping[Reference, str]) -> Iterator[Fault]:
+        for one, content in held.items():
+            ref = copy_ref(plan.namespace, plan.target, one, content)
+            taken = self._cluster.get(ref) if content else None
+            if taken is not None and not (is_ours(taken, plan.target) and content_of(taken) == content):
+                message = f"{ref} is there already and not a copy of this controller; rename or delete it"
+                yield Fault(reason="NameTaken", message=message)
+
+
+def is_intact(cluster: Cluster, config: Config, stored: Manifest) -> bool:
+    """Return whether the copies of a stored revision are there, as far as caches can tell."""
+    return not any(_lost(cluster, config, stored))
+
+
+def config_faults(cluster: Cluster, config: Config, stored: Iterable[Manifest]) -> Iterator[Fault]:
+    """Yield what is wrong with the config, and the copies of stored revisions that somebody deleted."""
+    yield from config.faults
+    for ref in sorted({ref for one in stored for ref in _lost(cluster, config, one)}):
+        message = f"{ref}, to which a stored revision refers, was deleted; it is made again if its original still "
+        yield Fault(reason="ConfigLost", message=f"{message}holds the same, else a new rollout mends it")
+
+
+def _lost(cluster: Cluster, config: Config, stored: Manifest) -> Iterator[ObjectRef]:
+    return (ref for ref in copies_in(stored) if ref.kind in config.followed and cluster.get(ref) is None)
+
+
+def _digest(plan: Plan, held: Mapping[Reference, str]) -> str:
+    """Hash names and contents; the target's name with them, so that equal Secrets of two do not show as equal."""
+    told = [[str(one.kind), one.name, content] for one, content in held.items()]
+    return hashed([plan.namespace, plan.target, told]) if told else ""
+
+
+def _unreadable(plan: Plan, failures: Mapping[Kind, str]) -> Iterator[Fault]:
+    for kind, failure in failures.items():
+        other = TrackConfig.CONFIG_MAPS if kind == SECRET else TrackConfig.NONE
+        message = (
+            f"{kind}s in {plan.namespace} cannot be watched ({failure}); give the controller the right to get, list "
+            f"and watch them, or set canary.delivery/track-config to {other}"
+        )
+        yield Fault(reason="ConfigUnreadable", message=message)
+
+
+def _missing(plan: Plan, held: Mapping[Reference, str], failures: Mapping[Kind, str]) -> Iterator[Fault]:
+    for one, content in held.items():
+        if not content and not one.optional and one.kind not in failures:
+            message = f"{one.kind} {plan.namespace}/{one.name}, which Deployment {plan.target} needs, is not there; "
+            yield Fault(reason="ConfigMissing", message=f"{message}create it, or mark the reference optional")
