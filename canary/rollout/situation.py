@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from hashlib import blake2b
 from typing import Any
 
+from canary.rollout.grid import on_grid
 from canary.rollout.model import (
     Apex,
     Memory,
@@ -194,8 +196,17 @@ def _track_split(it: Pass) -> Status:
         status = remember(status, weight_at=it.now)
     weight_at = status.memory.weight_at
     if weight_at and memory.effective_at is None and it.passed(weight_at, it.plan.timing.settle):
-        status = remember(status, effective_at=weight_at + it.plan.timing.settle)
+        status = remember(status, effective_at=_in_effect(it.plan, weight_at + it.plan.timing.settle))
     return status
+
+
+def _in_effect(plan: Plan, settled: datetime) -> datetime:
+    """Return from when a weight counts as in effect: on the grid, so that windows of many canaries end together.
+
+    By chance, the same at each look, it is a place later than need be: those that began together drift apart.
+    """
+    chance = blake2b(f"{plan.namespace}/{plan.name} {settled.isoformat()}".encode(), digest_size=1).digest()
+    return on_grid(settled, plan.timing.scrape, later=chance[0] % 2)
 
 
 def _track_apex(it: Pass) -> Status:

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from canary.rollout.evaluating import TELL_AGAIN
+from canary.rollout.grid import newest_scrape, on_grid
 from canary.rollout.model import Stage
 from canary.rollout.questions import questions
 from canary.rollout.resting import RESETS_WITHIN
 from canary.rollout.situation import TARGET_PATIENCE, Pass
 from canary.rollout.stepping import PULL_PATIENCE
-from canary.rollout.windows import looks, newest_scrape
+from canary.rollout.windows import looks
 
 AT_ONCE = timedelta(0)
 
@@ -50,8 +51,10 @@ def _moments(it: Pass) -> Iterator[datetime]:
 
 
 def _scrapes(it: Pass) -> Iterator[datetime]:
+    timing = it.plan.timing
     since = it.memory.effective_at if looks(it.status) else None
     if it.memory.stage is Stage.RECOVERING:
-        since = it.memory.recovering_since
+        recovering = it.memory.recovering_since
+        since = on_grid(recovering, timing.scrape) if recovering else None
     if since is not None:
-        yield newest_scrape(since, it.now, it.plan.timing.scrape) + it.plan.timing.scrape
+        yield newest_scrape(since, it.now, timing.scrape) + timing.scrape

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from canary.rollout.grid import newest_scrape, on_grid
 from canary.rollout.model import Stage, Status
 from canary.rollout.phases import Phase
 from canary.rollout.situation import Pass
@@ -34,11 +35,6 @@ class Windows:
 def least_window(it: Pass) -> timedelta:
     """Return the shortest window that gives a verdict: max(interval, 4 scrapes)."""
     return max(it.plan.interval, LEAST_SCRAPES * it.plan.timing.scrape)
-
-
-def newest_scrape(since: datetime, now: datetime, scrape: timedelta) -> datetime:
-    """Return the newest moment of the grid `since + n * scrape` (n >= 0) that is not after `now`."""
-    return since if now <= since else since + ((now - since) // scrape) * scrape
 
 
 def step_duration(it: Pass) -> timedelta:
@@ -83,9 +79,9 @@ def _due(it: Pass, effective: datetime, end: datetime) -> bool:
 
 def recovery_window(it: Pass, end: datetime | None = None) -> Window | None:
     """Return the window in which the primary must pass after an environment verdict; None before it is long enough."""
-    since = it.memory.recovering_since
-    if since is None:
+    if it.memory.recovering_since is None:
         return None
+    since = on_grid(it.memory.recovering_since, it.plan.timing.scrape)
     end = end or newest_scrape(since, it.now, it.plan.timing.scrape)
     if end - since < least_window(it):
         return None
