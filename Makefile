@@ -32,7 +32,7 @@ lint: $(INSTALLED) ## Check style, format and the layers of imports
 plants: $(INSTALLED) ## Plant each kept fault and see that the tests catch it (ARGS="name ...")
 	$(BIN)/python -m tests.plants.run $(ARGS)
 
-bench: $(INSTALLED) ## Count what the controller costs as canaries are added
+bench: $(INSTALLED) ## Measure what the controller costs, and how soon it answers (minutes)
 	$(BIN)/python -m tests.bench
 
 crd: $(INSTALLED) ## Write manifests/crd.yaml anew
