@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from canary import __version__
-from canary.cli import commands, demo, lint, run, status
+from canary.cli import commands, demo, lint, plan, run, status
 from canary.errors import CanaryError
 from canary.spec.crd import crd_yaml
 
@@ -50,6 +50,7 @@ demo.register(app)
 run.register(app)
 status.register(app)
 lint.register(app)
+plan.register(app)
 commands.register(app)
 
 

@@ -69,11 +69,12 @@ class Subject:
 
 
 class Bundle:
-    """The documents, and lookups in them. A namespace that a file leaves open may be any."""
+    """The documents, and lookups in them. A namespace that a file leaves open may be any; plans then have `default`."""
 
-    def __init__(self, documents: Sequence[Document], settings: Settings) -> None:
+    def __init__(self, documents: Sequence[Document], settings: Settings, default: str = "") -> None:
         self.documents = documents
         self.settings = settings
+        self._default = default
 
     def of(self, *kinds: str, near: Document | None = None) -> list[Document]:
         """Return the documents of some kinds, of the namespace of `near` when that is given."""
@@ -126,7 +127,7 @@ class Bundle:
         )
 
     def _plan(self, canary: Mapping[str, Any], source: Document) -> Plan | None:
-        metadata = {"namespace": source.namespace, "name": source.name}
+        metadata = {"namespace": source.namespace or self._default, "name": source.name}
         try:
             return plan_from(
                 {**canary, "metadata": metadata}, timing=self.settings.timing, default_mesh=self.settings.mesh

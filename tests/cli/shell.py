@@ -7,13 +7,14 @@ from dataclasses import dataclass
 import typer
 from typer.testing import CliRunner
 
-from canary.cli import commands, lint, status
+from canary.cli import commands, lint, plan, status
 from canary.errors import CanaryError
 
 app = typer.Typer()
 status.register(app)
 commands.register(app)
 lint.register(app)
+plan.register(app)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,183 @@
+"""`canary plan PATH`: the timeline that a Deployment would go through, and what its checks read of what serves now.
+
+The rules themselves are run for it (canary/forecast); here it is only gathered and printed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from canary.app import mesh_named
+from canary.cli import plan_view
+from canary.cli.lint import read_paths
+from canary.cli.options import MeshOption, Output, OutputOption, PathsArgument, ScrapeOption, duration
+from canary.clients.prometheus import Prometheus
+from canary.clients.prometheus_http import PrometheusAccess
+from canary.controller.services import ports_of
+from canary.errors import ConfigError
+from canary.forecast import timeline as line
+from canary.forecast.reading import Asked, Port, Readings, readings
+from canary.forecast.simulation import Assumed, NotPromoted
+from canary.lint.bundle import Bundle, Settings, Subject
+from canary.lint.model import maps_at, value_at
+from canary.lint.rules_service import apex_of, is_number, with_ports
+from canary.lint.rules_workload import POD
+from canary.rollout.model import Plan, Timing
+from meshes.contract import AppProtocol
+
+PATIENCE = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """What is printed of one canary."""
+
+    plan: Plan
+    line: line.Timeline
+    readings: Readings | None
+    notes: tuple[str, ...]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    app.command(name="plan")(plan)
+
+
+def plan(  # noqa: PLR0913 - each is a flag that users know by its name
+    paths: PathsArgument,
+    output: OutputOption = Output.TEXT,
+    replicas: Annotated[int | None, typer.Option("--replicas", min=1, help="Pods of the primary.")] = None,
+    pod_start: Annotated[
+        str | None, typer.Option("--pod-start", help="How long pods take to be ready; by their probe.")
+    ] = None,
+    mesh: MeshOption = "istio",
+    scrape_interval: ScrapeOption = "15s",
+    settle: Annotated[str, typer.Option("--settle", envvar="CANARY_SETTLE", help="As the controller has it.")] = "10s",
+    drain: Annotated[str, typer.Option("--drain", envvar="CANARY_DRAIN", help="As the controller has it.")] = "15s",
+    prometheus_url: Annotated[
+        str | None, typer.Option("--prometheus-url", help="Ask what the checks read of what serves now.")
+    ] = None,
+    prometheus_token_file: Annotated[
+        Path | None, typer.Option("--prometheus-token-file", help="A file with a bearer token.")
+    ] = None,
+    window: Annotated[str, typer.Option("--window", help="Over how long what serves is looked at.")] = "1h",
+    namespace: Annotated[str, typer.Option("--namespace", "-n", help="Where files name no namespace.")] = "default",
+) -> None:
+    """Show the timeline of a rollout at its quickest: weights, pods, and when checks may first fail."""
+    timing = Timing(
+        settle=duration(settle, "--settle"),
+        drain=duration(drain, "--drain"),
+        scrape=duration(scrape_interval, "--scrape-interval", least=timedelta(seconds=1)),
+    )
+    subjects, bundle = _subjects(paths, Settings(mesh=mesh, timing=timing), namespace)
+    start = None if pod_start is None else duration(pod_start, "--pod-start")
+    access = PrometheusAccess(url=prometheus_url, token_file=prometheus_token_file) if prometheus_url else None
+    over = duration(window, "--window", least=timedelta(minutes=1))
+    found = [_forecast(subject, bundle, replicas, start) for subject in subjects]
+    if access is not None:
+        found = asyncio.run(_with_readings(found, subjects, bundle, (access, over)))
+    if output is Output.JSON:
+        print(json.dumps([_as_json(one) for one in found], indent=2))
+    else:
+        print("\n\n".join("\n".join(plan_view.lines(one.plan, one.line, one.readings, one.notes)) for one in found))
+
+
+def _subjects(paths: Sequence[str], settings: Settings, namespace: str) -> tuple[list[Subject], Bundle]:
+    """Return the canaries among the files. Raises ConfigError when there is none, or when what one asks has faults."""
+    read = read_paths(paths)
+    faults = [f"{one.place.file}:{one.place.line}: {one.text}" for one in read.findings]
+    bundle = Bundle(read.documents, settings, namespace)
+    faults += [f"{one.source.title}: {fault.text}" for one in bundle.subjects for fault in one.faults]
+    if faults:
+        raise ConfigError(f"{'; '.join(faults)}; `canary lint` tells more")
+    if not bundle.subjects:
+        raise ConfigError('no canary among the files: annotate a Deployment with canary.delivery/enabled: "true"')
+    return list(bundle.subjects), bundle
+
+
+def _forecast(subject: Subject, bundle: Bundle, replicas: int | None, start: timedelta | None) -> Forecast:
+    assert subject.plan is not None
+    size, notes = _size(subject, bundle, replicas)
+    assumed = Assumed(primary=size, ready_after=_pod_start(subject) if start is None else start)
+    if subject.plan.suspend:
+        notes = (*notes, "it is suspended: nothing starts until that is taken out")
+    try:
+        found = line.timeline(subject.plan, assumed)
+    except NotPromoted as error:
+        raise ConfigError(f"{subject.source.title}: a good version would not be promoted: {error}") from error
+    return Forecast(plan=subject.plan, line=found, readings=None, notes=notes)
+
+
+def _size(subject: Subject, bundle: Bundle, asked: int | None) -> tuple[int, tuple[str, ...]]:
+    """Return the primary's pods: as asked, as annotated, as the files say; 1 where nothing does, which is noted."""
+    written = value_at(subject.deployment.manifest, "spec", "replicas") if subject.deployment else None
+    scalers = bundle.of("HorizontalPodAutoscaler", near=subject.source)
+    goals = (subject.deployment.name, f"{subject.deployment.name}-primary") if subject.deployment else ()
+    floors = [
+        value_at(one.manifest, "spec", "minReplicas")
+        for one in scalers
+        if value_at(one.manifest, "spec", "scaleTargetRef", "name") in goals
+    ]
+    assert subject.plan is not None
+    for size in (asked, subject.plan.replicas, *floors, written):
+        if is_number(size) and size >= 1:
+            return int(size), ()
+    return 1, ("how many pods serve is not in the files: 1 is assumed; --replicas names another",)
+
+
+def _pod_start(subject: Subject) -> timedelta:
+    """Return the longest delay before a readiness probe is first asked: no pod is ready sooner."""
+    containers = maps_at(subject.deployment.manifest if subject.deployment else {}, *POD, "containers")
+    delays = [value_at(container, "readinessProbe", "initialDelaySeconds") for _, container in containers]
+    return timedelta(seconds=max([delay for delay in delays if is_number(delay) and delay >= 0], default=0))
+
+
+async def _with_readings(
+    found: Sequence[Forecast], subjects: Sequence[Subject], bundle: Bundle, asked: tuple[PrometheusAccess, timedelta]
+) -> list[Forecast]:
+    access, window = asked
+    read: list[Forecast] = []
+    async with Prometheus(access) as prometheus:
+        await prometheus.check()
+        for one, subject in zip(found, subjects, strict=True):
+            question = Asked(
+                mesh=mesh_named(one.plan.mesh),
+                metrics=prometheus,
+                port=_port(subject, bundle),
+                now=datetime.now(UTC),
+                window=window,
+            )
+            answers = await readings(one.plan, question)
+            read.append(Forecast(plan=one.plan, line=one.line, readings=answers, notes=one.notes))
+    return read
+
+
+def _port(subject: Subject, bundle: Bundle) -> Port:
+    assert subject.plan is not None
+    service = apex_of(subject, bundle)
+    entries = [port for _, port in maps_at(service.manifest if service else {}, "spec", "ports")]
+    shape = {"spec": {"ports": [port for port in entries if is_number(port.get("port"))]}}
+    found = ports_of(subject.plan, shape, with_ports(subject.deployment))
+    if found is None:
+        number = subject.plan.service.port if isinstance(subject.plan.service.port, int) else 80
+        return Port(number=number, name="", pod_port=None, protocol=subject.plan.service.protocol or AppProtocol.HTTP)
+    return Port(number=found.number, name=found.name, pod_port=found.pod_port, protocol=found.protocol)
+
+
+def _as_json(one: Forecast) -> dict[str, Any]:
+    return {
+        "namespace": one.plan.namespace,
+        "name": one.plan.name,
+        "mesh": one.plan.mesh,
+        **line.as_json(one.line),
+        "readings": plan_view.readings_json(one.plan, one.readings) if one.readings else None,
+        "notes": list(one.notes),
+    }
