@@ -7,7 +7,7 @@ imports nothing but this module and the standard library. The controller reads a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
@@ -95,6 +95,8 @@ class Workload:
     `deployment` is its name, `pods` an RE2 expression (anchored, as PromQL anchors it) that matches exactly its pods.
     `service` is the Service that the mesh sends its requests through (the apex or the canary Service), `port` its port
     and `port_name` that port's name ("" for none). `pod_port` is the port of the pods behind it, None where unknown.
+    `route` is the live route object, None when there is none: an adapter for several meshes reads from it which of them
+    answers.
     """
 
     namespace: str
@@ -105,6 +107,7 @@ class Workload:
     protocol: AppProtocol
     port_name: str = ""
     pod_port: int | None = None
+    route: Manifest | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,10 +197,13 @@ class Mesh(Protocol):
         """
 
     def requests(self, workload: Workload) -> Counters:
-        """Return the counters of requests and of those among them that failed (5xx, gRPC server faults)."""
+        """Return the counters of requests and of those among them that failed (5xx, gRPC server faults).
+
+        Raises RouteError when it is not known by which metrics the workload's requests are counted.
+        """
 
     def latency(self, workload: Workload) -> Histogram:
-        """Return the histogram of request durations, as the server side saw them."""
+        """Return the histogram of request durations, as the server side saw them; raises as `requests` does."""
 
 
 @runtime_checkable

@@ -17,7 +17,7 @@ from canary.ports import Metrics, Series
 from canary.rollout.model import Answer, Builtin, Check, Counts, NoAnswer, Plan, Question, Side, Value
 from canary.spec.queries import fill
 from canary.spec.units import format_duration
-from meshes.contract import Mesh, Workload
+from meshes.contract import Mesh, RouteError, Workload
 
 AT_ONCE = 16
 """How many queries of one canary's own are under way at once."""
@@ -58,7 +58,7 @@ async def answer(asked: Sequence[Question], measurement: Measurement) -> Mapping
                 return await _builtin(check, question, measurement)
             async with room:
                 return await _custom(check, question, measurement)
-        except CanaryError as error:
+        except (CanaryError, RouteError) as error:
             return NoAnswer(because=str(error))
 
     answers = await asyncio.gather(*(one(question) for question in asked))

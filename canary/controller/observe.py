@@ -141,6 +141,7 @@ def subjects(observation: Observation, plan: Plan, status: Status) -> Mapping[Si
             protocol=route.protocol,
             port_name=route.port_name,
             pod_port=ports.pod_port,
+            route=observation.live_route,
         )
         revision = shown[side]
         found[side] = Subject(workload=workload, revision=revision.shown if revision else "")

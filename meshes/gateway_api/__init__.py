@@ -1,0 +1,47 @@
+"""Any mesh that takes the Gateway API's routes of Services (GAMMA): an HTTPRoute or a GRPCRoute, no more.
+
+The API defines no metrics. Which mesh answers is read from the route's status, and its metrics are used; where it is
+one that is not known here, only checks of the user's own can judge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from meshes.contract import Counters, Histogram, Kind, Manifest, ObjectRef, Route, RouteError, Seen, Workload
+from meshes.gamma import conflicts, routes
+from meshes.gamma.versions import GROUP, GRPC_ROUTE, HTTP_ROUTE, kind_of
+from meshes.gateway_api.implementations import metrics_for
+
+
+class GatewayApi:
+    """The adapter for meshes that implement GAMMA."""
+
+    name = "gateway-api"
+
+    def route_kind(self, route: Route) -> Kind:
+        return kind_of(route)
+
+    def kinds(self) -> tuple[Kind, ...]:
+        return (HTTP_ROUTE, GRPC_ROUTE)
+
+    def route_ref(self, route: Route) -> ObjectRef:
+        return routes.ref_of(route)
+
+    def observe(self, route: Route, live: Manifest | None) -> Seen:
+        return routes.observe(route, live, bool)
+
+    def render(self, route: Route, weight: int, live: Manifest | None) -> Manifest:
+        return routes.render(route, weight, live)
+
+    def restore(self, route: Route, live: Manifest) -> Manifest | None:
+        return routes.restore(route, live)
+
+    def conflict(self, route: Route, others: Sequence[Manifest]) -> RouteError | None:
+        return conflicts.find(route, others, self.route_ref(route), (GROUP,))
+
+    def requests(self, workload: Workload) -> Counters:
+        return metrics_for(workload).counters(workload)
+
+    def latency(self, workload: Workload) -> Histogram:
+        return metrics_for(workload).durations(workload)

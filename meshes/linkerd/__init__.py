@@ -1,0 +1,79 @@
+"""How Linkerd splits: an HTTPRoute or a GRPCRoute of the Gateway API whose parent is the apex Service.
+
+Facts are from Linkerd's documentation (https://linkerd.io/2/reference/httproute/) and, where that is silent, from the
+source of its policy controller and its proxy. Its own older HTTPRoute (policy.linkerd.io) is read for conflicts only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from meshes.contract import Counters, Histogram, Kind, Manifest, ObjectRef, Route, RouteError, Seen, Workload
+from meshes.gamma import conflicts, routes
+from meshes.gamma.versions import GROUP, GRPC_ROUTE, HTTP_ROUTE, kind_of
+from meshes.linkerd import filters, overrides
+from meshes.parts import linkerd_metrics
+
+CONTROLLER = "linkerd.io/policy-controller"
+LEGACY_ROUTE = Kind("policy.linkerd.io", "HTTPRoute")
+
+
+class Linkerd:
+    """The adapter for Linkerd 2.15 and later."""
+
+    name = "linkerd"
+
+    def route_kind(self, route: Route) -> Kind:
+        return kind_of(route)
+
+    def kinds(self) -> tuple[Kind, ...]:
+        return (HTTP_ROUTE, GRPC_ROUTE, LEGACY_ROUTE, overrides.SERVICE_PROFILE, overrides.TRAFFIC_SPLIT)
+
+    def route_ref(self, route: Route) -> ObjectRef:
+        return routes.ref_of(route)
+
+    def observe(self, route: Route, live: Manifest | None) -> Seen:
+        seen = routes.observe(route, live, _is_linkerd)
+        refused = filters.fault(live, self.route_ref(route)) if live is not None else ""
+        if not refused:
+            return seen
+        return replace(seen, accepted=False, because=" ".join(part for part in (seen.because, refused) if part))
+
+    def render(self, route: Route, weight: int, live: Manifest | None) -> Manifest:
+        rendered = routes.render(route, weight, live)
+        refused = filters.fault(rendered, self.route_ref(route))
+        # The way back is never barred: what takes traffic from the canary is in force as soon as the filter is gone.
+        if weight and refused:
+            raise RouteError("RouteUnusable", refused)
+        return rendered
+
+    def restore(self, route: Route, live: Manifest) -> Manifest | None:
+        return routes.restore(route, live)
+
+    def conflict(self, route: Route, others: Sequence[Manifest]) -> RouteError | None:
+        ref = self.route_ref(route)
+        return (
+            overrides.find(route, others, ref)
+            or conflicts.find(route, others, ref, (GROUP, LEGACY_ROUTE.group))
+            or filters.find(others, ref)
+        )
+
+    def requests(self, workload: Workload) -> Counters:
+        return linkerd_metrics.counters(workload)
+
+    def latency(self, workload: Workload) -> Histogram:
+        return linkerd_metrics.durations(workload)
+
+    def identity(self, workload: Workload) -> Mapping[str, str]:
+        return linkerd_metrics.identity(workload)
+
+    def requests_of(self, workloads: Sequence[Workload]) -> Counters:
+        return linkerd_metrics.counters_of(workloads)
+
+    def latency_of(self, workloads: Sequence[Workload]) -> Histogram:
+        return linkerd_metrics.durations_of(workloads)
+
+
+def _is_linkerd(controller: str) -> bool:
+    return controller == CONTROLLER

@@ -1,0 +1,54 @@
+"""Filters that Linkerd does not know: with one of them it goes on using the route's previous version, and says nothing.
+
+Its policy controller logs "Failed to convert route" then, and the status stays Accepted. So a route with such a filter
+is never sent, and one that has it counts as not accepted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from meshes.contract import Manifest, ObjectRef, RouteError
+from meshes.gamma.grammar import GRAMMAR
+from meshes.parts.document import items, table
+from meshes.parts.ownership import identity_of
+
+KNOWN = {
+    "HTTPRoute": ("RequestHeaderModifier", "ResponseHeaderModifier", "RequestRedirect"),
+    "GRPCRoute": ("RequestHeaderModifier", "ResponseHeaderModifier"),
+}
+"""What the policy controller converts (linkerd2, policy-controller/k8s/index/src/outbound/{http,grpc}.rs)."""
+
+
+def fault(live: Manifest, ref: ObjectRef) -> str:
+    """Return why Linkerd does not take the object as it is, "" when it does."""
+    found = list(_unknown(live, KNOWN[ref.kind.kind]))
+    if not found:
+        return ""
+    return (
+        f"{ref} has what Linkerd does not support, {', '.join(found)}: Linkerd keeps using the version before it and "
+        "its status stays Accepted. Take it out."
+    )
+
+
+def find(others: Sequence[Manifest], ref: ObjectRef) -> RouteError | None:
+    """Return what is wrong with the object that `ref` names, where it is among the others."""
+    for other in others:
+        group = str(other.get("apiVersion", "")).rpartition("/")[0]
+        if (group, other.get("kind"), *identity_of(other)) == (ref.kind.group, ref.kind.kind, ref.namespace, ref.name):
+            found = fault(other, ref)
+            return RouteError("RouteUnusable", found) if found else None
+    return None
+
+
+def _unknown(live: Manifest, known: Sequence[str]) -> Iterator[str]:
+    for number, rule in enumerate(GRAMMAR.entries_of(live), start=1):
+        for place, holder in ((f"rule {number}", rule), *_backends(number, rule)):
+            for one in items(table(holder).get("filters")):
+                if table(one).get("type") not in known:
+                    yield f"the filter {table(one).get('type')} of {place}"
+
+
+def _backends(number: int, rule: object) -> Iterator[tuple[str, object]]:
+    for item in GRAMMAR.items_of(rule):
+        yield f"rule {number}, backend {GRAMMAR.shown(item)}", item
