@@ -96,6 +96,7 @@ def _world(sight: Sight, live: Live) -> World:
     if live.target is not None:
         faults += refusals(cluster, plan, sight.canary, live.target)
         faults += _route_faults(sight, live.route)
+        faults += _metrics_faults(sight, live)
     return World(
         target=target_now(sight, live.target) if live.target is not None else None,
         primary=primary_now(sight, live.primary) if live.primary is not None else None,
@@ -121,31 +122,37 @@ _NO_ROUTE = Seen(weight=None, accepted=False, because="the port of the apex is n
 
 def subjects(observation: Observation, plan: Plan, status: Status) -> Mapping[Side, Subject]:
     """Return whose requests the checks are about: the pods of the revision under test, and those of the primary."""
-    route, ports = observation.route, observation.around.ports
-    if route is None or ports is None:
-        return {}
     pin = status.revision.pin if status.revision else ""
     shown = {Side.CANARY: status.revision, Side.PRIMARY: status.stable}
-    workloads = {
-        Side.CANARY: (plan.target, route.canary, pods_of(plan.target, pin)),
-        Side.PRIMARY: (f"{plan.target}-primary", route.apex, pods_of(f"{plan.target}-primary", "")),
+    return {
+        side: Subject(workload=workload, revision=revision.shown if (revision := shown[side]) else "")
+        for side, workload in _workloads(observation, plan, pin).items()
     }
-    found: dict[Side, Subject] = {}
-    for side, (deployment, service, names) in workloads.items():
-        workload = Workload(
+
+
+def _workloads(live: Live, plan: Plan, pin: str) -> Mapping[Side, Workload]:
+    """Return both workloads, the canary's of the revision with the hash `pin`; none while the port is unknown."""
+    route, ports = live.route, live.around.ports
+    if route is None or ports is None:
+        return {}
+    told = {
+        Side.CANARY: (plan.target, route.canary, pin),
+        Side.PRIMARY: (f"{plan.target}-primary", route.apex, ""),
+    }
+    return {
+        side: Workload(
             namespace=plan.namespace,
             deployment=deployment,
             service=service,
-            pods=names,
+            pods=pods_of(deployment, revision),
             port=route.port,
             protocol=route.protocol,
             port_name=route.port_name,
             pod_port=ports.pod_port,
-            route=observation.live_route,
+            route=live.live_route,
         )
-        revision = shown[side]
-        found[side] = Subject(workload=workload, revision=revision.shown if revision else "")
-    return found
+        for side, (deployment, service, revision) in told.items()
+    }
 
 
 def _living(target: Manifest | None) -> Manifest | None:
@@ -200,6 +207,21 @@ def _route_faults(sight: Sight, route: Route | None) -> list[Fault]:
         except RouteError as refused:
             error = refused
     return [] if error is None else [Fault(reason=error.reason, message=str(error))]
+
+
+def _metrics_faults(sight: Sight, live: Live) -> list[Fault]:
+    """Return that built-in checks are asked for and it is not known by which metrics; known once the route is taken."""
+    builtin = any(check.builtin is not None for check in sight.plan.checks)
+    workload = _workloads(live, sight.plan, "").get(Side.CANARY)
+    if not builtin or live.route is None or workload is None:
+        return []
+    if not sight.mesh.observe(live.route, live.live_route).accepted:
+        return []
+    try:
+        sight.mesh.requests(workload)
+    except RouteError as error:
+        return [Fault(reason=error.reason, message=str(error))]
+    return []
 
 
 def _apex(sight: Sight, around: Around) -> Apex:

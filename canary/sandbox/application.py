@@ -28,6 +28,9 @@ CUT_OFF = 0.01
 KEEP_ALIVE = 7200.0
 """Seconds that an idle connection stays open: longer than Envoy keeps one (an hour), so that Envoy closes first."""
 
+PROBED_EVERY = 1.0
+"""Seconds between two of the probes that a kubelet would send, which are counted and not sent."""
+
 GRPC = "application/grpc"
 OK, UNAVAILABLE = 0, 14
 """Two of gRPC's status codes."""
@@ -113,6 +116,7 @@ class Application:
         self._ended = asyncio.Event()
         self._closing = False
         self._last_request = 0.0
+        self._ready_at = 0.0
         self._server = web.Server(self._answer, access_log=None, keepalive_timeout=KEEP_ALIVE)
         self._listener: asyncio.Server | None = None
         self._headers = {
@@ -137,6 +141,7 @@ class Application:
         self._listener = await loop.create_server(self._server, "127.0.0.1", 0, backlog=1024)
         if self._behaviour.crash_after is not None:
             loop.call_later(self._behaviour.crash_after, self._crash)
+        self._ready_at = loop.time()
         port: int = self._listener.sockets[0].getsockname()[1]
         return port
 
@@ -176,6 +181,7 @@ class Application:
 
     async def _answer(self, request: web.BaseRequest) -> web.Response:
         if request.path == "/metrics":
+            self._ledger.probes = int((asyncio.get_running_loop().time() - self._ready_at) / PROBED_EVERY)
             lines = self._exporter.lines(self._identity, self._ledger)
             return web.Response(text="".join(f"{line}\n" for line in lines), content_type="text/plain")
         loop = asyncio.get_running_loop()

@@ -86,13 +86,11 @@ def listener(folder: Path, key: str) -> Json:
 
 def routes(key: str, rules: Iterable[Rule], retries: Retries) -> Json:
     """Return the route configuration of one port; a request that no rule fits is answered 404."""
-    found = [
-        {"match": match, "route": _action(rule, rule.retries or retries)} for rule in rules for match in _matches(rule)
-    ]
+    found = [{"match": match, **_action(rule, rule.retries or retries)} for rule in rules for match in _matches(rule)]
     return {
         "@type": f"{_CONFIG}.route.v3.RouteConfiguration",
         "name": key,
-        # A backend that does not exist is answered 503; checking here would refuse the whole change instead.
+        # A backend that does not exist is answered as the rule says; checking here would refuse the whole change.
         "validate_clusters": False,
         "virtual_hosts": [{"name": key, "domains": ["*"], "routes": found}],
     }
@@ -125,8 +123,12 @@ def _text(text: Text) -> Json:
 
 
 def _action(rule: Rule, retries: Retries) -> Json:
+    if rule.answer is not None:
+        return {"direct_response": {"status": rule.answer}}
     timeout = f"{rule.timeout or 0:.9f}".rstrip("0").rstrip(".") + "s"
-    return {**_destination(rule), "timeout": timeout, **_retry_policy(retries)}
+    # 503 is Envoy's own answer for a cluster that is not there.
+    missing = {500: {"cluster_not_found_response_code": "INTERNAL_SERVER_ERROR"}, 503: {}}[rule.missing]
+    return {"route": {**_destination(rule), "timeout": timeout, **missing, **_retry_policy(retries)}}
 
 
 def _destination(rule: Rule) -> Json:

@@ -29,6 +29,7 @@ LEASE = Kind("coordination.k8s.io", "Lease")
 VIRTUAL_SERVICE = Kind("networking.istio.io", "VirtualService")
 HTTP_ROUTE = Kind("gateway.networking.k8s.io", "HTTPRoute")
 GRPC_ROUTE = Kind("gateway.networking.k8s.io", "GRPCRoute")
+SERVICE_PROFILE = Kind("linkerd.io", "ServiceProfile")
 MESH_HTTP_ROUTE = Kind("kuma.io", "MeshHTTPRoute")
 
 
@@ -87,7 +88,7 @@ CUSTOM: dict[Kind, Served] = {
     GRPC_ROUTE: custom("v1", status=True),
     Kind("gateway.networking.k8s.io", "Gateway"): custom("v1", "v1beta1", status=True),
     Kind("policy.linkerd.io", "HTTPRoute"): custom("v1beta3", "v1beta2", "v1beta1", "v1alpha1", status=True),
-    Kind("linkerd.io", "ServiceProfile"): custom("v1alpha2"),
+    SERVICE_PROFILE: custom("v1alpha2"),
     Kind("split.smi-spec.io", "TrafficSplit"): custom("v1alpha2", "v1alpha1"),
     MESH_HTTP_ROUTE: custom("v1alpha1"),
     Kind("kuma.io", "MeshService"): custom("v1alpha1", status=True),

@@ -30,9 +30,13 @@ class Durations:
 
 @dataclass(slots=True)
 class Ledger:
-    """What one pod answered, by outcome. An outcome appears with its first answer."""
+    """What one pod answered, by outcome. An outcome appears with its first answer.
+
+    `probes` is how many times the kubelet looked after it: not requests of clients, but some proxies see them too.
+    """
 
     edges_ms: tuple[float, ...]
+    probes: int = 0
     answers: dict[Outcome, Durations] = field(default_factory=dict)
 
     def add(self, outcome: Outcome, duration_ms: float) -> None:

@@ -17,8 +17,9 @@ from canary.clients.prometheus import Prometheus
 from canary.clients.prometheus_http import PrometheusAccess
 from canary.clients.slack import Slack
 from canary.clients.slack_api import SlackSettings
-from canary.ports import DEPLOYMENT, ENDPOINT_SLICE
+from canary.ports import DEPLOYMENT, ENDPOINT_SLICE, Clock
 from canary.sandbox import shop
+from canary.sandbox.acceptance import Acceptance
 from canary.sandbox.cluster import InMemoryCluster
 from canary.sandbox.envoy import Envoy, EnvoySettings
 from canary.sandbox.kubelet import Kubelet
@@ -85,8 +86,7 @@ async def rig(wanted: RigSettings) -> AsyncIterator[Rig]:
         parts.callback(cluster.close)
         node = await parts.enter_async_context(NodeRuntime(wanted.mesh))
         await parts.enter_async_context(Kubelet(cluster.client("kubelet"), node, clock))
-        envoy = Envoy(cluster.client("mesh"), node.address, EnvoySettings(mesh=wanted.mesh))
-        await parts.enter_async_context(envoy)
+        envoy = await parts.enter_async_context(_mesh(cluster, node, wanted.mesh, clock))
         slack = await parts.enter_async_context(slack_stand_in(channels=(CHANNEL,)))
         scraped = metrics_server(lambda: _targets(node), clock, interval=SCRAPE, real=wanted.real_prometheus)
         prometheus = await parts.enter_async_context(scraped)
@@ -112,6 +112,16 @@ async def rig(wanted: RigSettings) -> AsyncIterator[Rig]:
             slack=slack,
             real_prometheus=prometheus.real,
         )
+
+
+@asynccontextmanager
+async def _mesh(cluster: InMemoryCluster, node: NodeRuntime, mesh: str, clock: Clock) -> AsyncIterator[Envoy]:
+    """Run the mesh: its data plane, and what answers route objects."""
+    async with (
+        Envoy(cluster.client("mesh"), node.address, EnvoySettings(mesh=mesh)) as envoy,
+        Acceptance(cluster.client("mesh-controller"), mesh, clock),
+    ):
+        yield envoy
 
 
 def _settings(wanted: RigSettings, prometheus: str, slack: SlackStandIn) -> Settings:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from canary.errors import ConfigError
+from canary.sandbox.routing_gamma import ISTIO_GAMMA, LINKERD
 from canary.sandbox.routing_istio import ISTIO
 from canary.sandbox.rules import Apex, Backend, Ports, Routing, Rule
 from meshes.contract import Manifest
@@ -17,7 +18,11 @@ from meshes.contract import Manifest
 HTTP_PROTOCOLS = ("http", "http2", "grpc", "grpc-web")
 """The protocols of HTTP routes; a port says its own by appProtocol, or by its name's part before a dash."""
 
-ROUTINGS: Mapping[str, Routing] = {"istio": ISTIO}
+ROUTINGS: Mapping[str, Routing] = {
+    "gateway-api": ISTIO_GAMMA,
+    "istio": ISTIO,
+    "linkerd": LINKERD,
+}
 """How each mesh routes; a new mesh is one more entry."""
 
 

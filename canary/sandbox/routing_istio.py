@@ -11,6 +11,7 @@ from typing import Any
 
 from canary.errors import ConfigError
 from canary.sandbox.kinds import VIRTUAL_SERVICE
+from canary.sandbox.route_fields import duration, only
 from canary.sandbox.rules import Apex, Backend, How, Match, Ports, Retries, Routing, Rule, Text
 from meshes.contract import Manifest
 
@@ -68,10 +69,10 @@ def _rule(apex: Apex, virtual_service: Manifest, number: int, ports: Ports) -> R
     meta = virtual_service["metadata"]
     entry = virtual_service["spec"]["http"][number]
     where = f"VirtualService {meta.get('namespace', 'default')}/{meta['name']} http[{number}]"
-    _only(entry, _ROUTE_KEYS, where)
+    only(entry, _ROUTE_KEYS, where)
     matches = entry.get("match", ())
     for match in matches:
-        _only(match, _MATCH_KEYS, f"{where}.match")
+        only(match, _MATCH_KEYS, f"{where}.match")
     holding = [one for one in matches if one.get("port", apex.port) == apex.port and _in_mesh(one)]
     if matches and not holding:
         return None
@@ -79,14 +80,8 @@ def _rule(apex: Apex, virtual_service: Manifest, number: int, ports: Ports) -> R
         matches=tuple(_match(match) for match in holding),
         backends=_backends(apex, entry.get("route", ()), where, meta.get("namespace", "default"), ports),
         retries=_retries(entry.get("retries"), where),
-        timeout=_duration(entry["timeout"], where) if "timeout" in entry else None,
+        timeout=duration(entry["timeout"], where) if "timeout" in entry else None,
     )
-
-
-def _only(entry: Mapping[str, Any], known: frozenset[str], where: str) -> None:
-    unknown = sorted(set(entry) - known)
-    if unknown:
-        raise ConfigError(f"{where}: the sandbox does not know {', '.join(unknown)}; take it out of the object")
 
 
 def _in_mesh(match: Mapping[str, Any]) -> bool:
@@ -114,9 +109,9 @@ def _backends(
         raise ConfigError(f"{where}: weights {weights}: Istio refuses negative weights and a sum of 0")
     backends = []
     for route, weight in zip(destinations, weights, strict=True):
-        _only(route, frozenset({"destination", "weight"}), f"{where}.route")
+        only(route, frozenset({"destination", "weight"}), f"{where}.route")
         destination = route["destination"]
-        _only(destination, frozenset({"host", "port"}), f"{where}.route.destination")
+        only(destination, frozenset({"host", "port"}), f"{where}.route.destination")
         service, home = _service(_full_host(destination["host"], namespace))
         port = destination.get("port", {}).get("number") or _only_port(ports(home, service), apex.port)
         if weight:
@@ -138,16 +133,8 @@ def _only_port(ports: Sequence[int], called: int) -> int:
 def _retries(retries: Mapping[str, Any] | None, where: str) -> Retries | None:
     if retries is None:
         return None
-    _only(retries, frozenset({"attempts", "retryOn"}), f"{where}.retries")
+    only(retries, frozenset({"attempts", "retryOn"}), f"{where}.retries")
     return Retries(attempts=int(retries.get("attempts", 0)), on=retries.get("retryOn", RETRY_ON))
-
-
-def _duration(text: str, where: str) -> float:
-    parts = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?", text)
-    if not text or parts is None:
-        raise ConfigError(f"{where}: timeout {text!r} is not a duration such as 15s")
-    hours, minutes, seconds, millis = (float(part or 0) for part in parts.groups())
-    return hours * 3600 + minutes * 60 + seconds + millis / 1000
 
 
 ISTIO = Routing(kinds=(VIRTUAL_SERVICE,), retries=Retries(attempts=2, on=RETRY_ON), rules=_rules)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from meshes.contract import Kind, Manifest
 
@@ -58,13 +59,17 @@ class Retries:
 class Rule:
     """One rule: it holds for a request that one of `matches` fits, or for every request when there are none.
 
-    `retries` of None are the mesh's own; `timeout` is in seconds, None for no limit.
+    `retries` of None are the mesh's own; `timeout` is in seconds, None for no limit. `answer` is the status by which
+    the proxy itself answers a rule without backends, `missing` the one for the share of a Service that does not exist
+    (a Service without endpoints is answered 503).
     """
 
     matches: tuple[Match, ...] = ()
     backends: tuple[Backend, ...]
     retries: Retries | None = None
     timeout: float | None = None
+    answer: int | None = None
+    missing: int = 503
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,8 +97,11 @@ class Routing:
 
     `rules` takes the apex, the objects of `kinds` in any order, and the ports of Services. It returns None when no
     object speaks of the apex, and raises `ConfigError` for an object that the mesh, or this sandbox, would not take.
+    `answer` takes a route object with all others and the Services, and returns the status that the mesh's controller
+    writes into it, None for none; without it the mesh says nothing.
     """
 
     kinds: tuple[Kind, ...]
     retries: Retries
     rules: Callable[[Apex, Sequence[Manifest], Ports], tuple[Rule, ...] | None]
+    answer: Callable[[Manifest, Sequence[Manifest]], Mapping[str, Any] | None] | None = None

@@ -23,8 +23,14 @@ from tests.scenarios.stage import Stage, image
 
 INSTALL = Path(__file__).resolve().parents[2] / "manifests" / "install"
 READ = {"get", "list", "watch"}
-BY_HAND = {("keda.sh", "scaledobjects"): {"patch"}}
-"""What no scenario here does: KEDA's object is patched as the HorizontalPodAutoscaler is, by the same lines."""
+WHOLE = {"create", "patch", "delete"}
+BY_HAND = {
+    ("keda.sh", "scaledobjects"): {"patch"},
+    ("gateway.networking.k8s.io", "httproutes"): WHOLE,
+    ("gateway.networking.k8s.io", "grpcroutes"): WHOLE,
+}
+"""What no scenario here does: KEDA's object is patched as the HorizontalPodAutoscaler is, by the same lines, and the
+routes of other meshes are written as Istio's is."""
 
 READS: dict[str, Any] = {
     "env": [{"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "app-secret", "key": "text"}}}],
