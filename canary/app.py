@@ -13,6 +13,7 @@ from functools import cache, partial
 from pathlib import Path
 
 import structlog
+from pydantic import SecretStr
 
 from canary.clients.kube import kube_cluster
 from canary.clients.kube_http import connect
@@ -201,13 +202,18 @@ def _prometheus(settings: Settings, telemetry: Telemetry) -> Prometheus:
     return Prometheus(_access(settings), on_request=telemetry.requested)
 
 
+def _open(secret: SecretStr | None) -> str:
+    return secret.get_secret_value() if secret is not None else ""
+
+
 def _access(settings: Settings) -> PrometheusAccess:
-    user = settings.prometheus_user.get_secret_value() if settings.prometheus_user else ""
     return PrometheusAccess(
         url=settings.prometheus_url,
         token_file=settings.prometheus_token_file,
         ca_file=settings.prometheus_ca_file,
-        user=user,
+        user=_open(settings.prometheus_user),
+        password=_open(settings.prometheus_password),
+        password_file=settings.prometheus_password_file,
     )
 
 
@@ -216,15 +222,15 @@ async def _look_at_prometheus(prometheus: Prometheus) -> None:
     try:
         await prometheus.check()
     except Unavailable as error:
-        log.warning("prometheus_unreachable", error=str(error))
+        log.warning("prometheus_not_reached", error=str(error))
 
 
 async def _notifier(settings: Settings, parts: AsyncExitStack, telemetry: Telemetry) -> Notifier:
     if settings.slack_bot_token is None and settings.slack_webhook_url is None:
         return LogNotifier()
     slack = SlackSettings(
-        token=settings.slack_bot_token.get_secret_value() if settings.slack_bot_token else "",
-        webhook_url=settings.slack_webhook_url.get_secret_value() if settings.slack_webhook_url else "",
+        token=_open(settings.slack_bot_token),
+        webhook_url=_open(settings.slack_webhook_url),
         channel=settings.slack_channel,
         mention=settings.slack_mention,
         api_url=settings.slack_api_url,

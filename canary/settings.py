@@ -17,8 +17,10 @@ from canary.rollout.model import Timing
 class Settings(BaseModel):
     """The settings of `canary run`; each is a flag and an environment variable with the prefix `CANARY_`.
 
-    `namespaces` empty means all. `metrics_port` 0 means any free port. Slack's secrets come from `SLACK_BOT_TOKEN` or
-    `SLACK_WEBHOOK_URL`; `slack_api_url` (`SLACK_API_URL`) is another address of Slack's API, for stand-ins and proxies.
+    `namespaces` empty means all. `metrics_port` 0 means any free port. Secrets come from the environment alone, since
+    everybody on a machine sees flags: `prometheus_password` from `CANARY_PROMETHEUS_PASSWORD`, Slack's from
+    `SLACK_BOT_TOKEN` or `SLACK_WEBHOOK_URL`. `slack_api_url` (`SLACK_API_URL`) is another address of Slack's API, for
+    stand-ins and proxies.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -28,6 +30,8 @@ class Settings(BaseModel):
     prometheus_token_file: Path | None = None
     prometheus_ca_file: Path | None = None
     prometheus_user: SecretStr | None = None
+    prometheus_password: SecretStr | None = None
+    prometheus_password_file: Path | None = None
     scrape_interval: timedelta = timedelta(seconds=15)
     namespaces: tuple[str, ...] = ()
     slack_channel: str = ""
@@ -67,7 +71,8 @@ class Settings(BaseModel):
     @classmethod
     def _an_address(cls, value: str) -> str:
         if not value.startswith(("http://", "https://")):
-            raise ValueError(f"it must be an address such as http://prometheus:9090, found {value!r}")
+            shown = value.rpartition("@")[2]  # what stands before may be a password
+            raise ValueError(f"it must be an address such as http://prometheus:9090, found {shown!r}")
         return value
 
     @property

@@ -33,7 +33,10 @@ TokenFile = Annotated[
     Path | None, _flag("prometheus-token-file", "A file with a bearer token; read anew when it changes.")
 ]
 CaFile = Annotated[Path | None, _flag("prometheus-ca-file", "The CA of Prometheus, PEM.")]
-User = Annotated[str | None, _flag("prometheus-user", "USER:PASSWORD for basic auth.")]
+User = Annotated[str | None, _flag("prometheus-user", "The user for basic authentication.")]
+PasswordFile = Annotated[
+    Path | None, _flag("prometheus-password-file", "A file with that user's password; read anew when it changes.")
+]
 ScrapeInterval = Annotated[str, _flag("scrape-interval", "How often Prometheus scrapes.")]
 Namespaces = Annotated[list[str] | None, _flag("namespace", "Work in these only; repeatable.")]
 Channel = Annotated[str, _flag("slack-channel", "Where messages go.")]
@@ -61,6 +64,7 @@ def run(  # noqa: PLR0913 - each is a flag that users know by its name
     prometheus_token_file: TokenFile = None,
     prometheus_ca_file: CaFile = None,
     prometheus_user: User = None,
+    prometheus_password_file: PasswordFile = None,
     scrape_interval: ScrapeInterval = "15s",
     namespace: Namespaces = None,
     slack_channel: Channel = "",
@@ -76,8 +80,8 @@ def run(  # noqa: PLR0913 - each is a flag that users know by its name
 ) -> None:
     """Run the controller.
 
-    Slack's secrets come from the environment alone: SLACK_BOT_TOKEN or SLACK_WEBHOOK_URL; SLACK_API_URL is another
-    address of its API.
+    Secrets come from the environment alone: CANARY_PROMETHEUS_PASSWORD, and SLACK_BOT_TOKEN or SLACK_WEBHOOK_URL;
+    SLACK_API_URL is another address of Slack's API.
     """
     told = locals()  # the flags by their names, and nothing else as long as this stands first
     del told["kubeconfig"], told["context"]
@@ -87,17 +91,17 @@ def run(  # noqa: PLR0913 - each is a flag that users know by its name
 
 
 def settings_from(told: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
-    """Return the settings of flags, durations as text, and of Slack's environment.
+    """Return the settings of flags, durations as text, and of what only the environment says.
 
     Raises BadParameter, which is wrong usage, with each fault by its flag.
     """
     read = {name: value for name, value in told.items() if name != "namespace"}
     read["namespaces"] = tuple(told.get("namespace") or ())
     read |= {name: _duration(_dashed(name), told[name]) for name in DURATIONS if name in told}
-    names = ("SLACK_BOT_TOKEN", "SLACK_WEBHOOK_URL", "SLACK_API_URL")
-    slack = {name.lower(): environment[name] for name in names if environment.get(name)}
+    names = ("SLACK_BOT_TOKEN", "SLACK_WEBHOOK_URL", "SLACK_API_URL", "CANARY_PROMETHEUS_PASSWORD")
+    hidden = {name.lower().removeprefix("canary_"): environment[name] for name in names if environment.get(name)}
     try:
-        return Settings.model_validate({**read, **slack})
+        return Settings.model_validate({**read, **hidden})
     except ValidationError as error:
         faults = [f"{_flag_of(entry['loc'])}: {_words(entry['msg'])}" for entry in error.errors()]
         raise typer.BadParameter("; ".join(faults)) from error

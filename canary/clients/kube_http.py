@@ -28,6 +28,8 @@ from canary.ports import OnRequest, Peer, ignore_request
 
 DEADLINE_S = 10.0
 LARGEST_ANSWER = 256 * 1024 * 1024
+LONGEST_MESSAGE = 1000
+"""Of what the API server says; a webhook in it may repeat a whole object."""
 MERGE_PATCH = "application/merge-patch+json"
 
 
@@ -164,8 +166,8 @@ class KubeHttp:
 
 
 def _error(call: Call, response: aiohttp.ClientResponse, answer: Any) -> CanaryError:
-    message = answer.get("message", "") if isinstance(answer, dict) else ""
-    reason = answer.get("reason", "") if isinstance(answer, dict) else ""
+    said = answer if isinstance(answer, dict) else {}
+    message, reason = str(said.get("message", ""))[:LONGEST_MESSAGE], said.get("reason", "")
     text = f"{call.method} {call.what}: {message or response.reason} (HTTP {response.status})"
     match response.status:
         case 404:

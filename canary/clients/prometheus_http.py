@@ -19,9 +19,10 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 import requests
 import structlog
 import urllib3
-from requests.auth import AuthBase, HTTPBasicAuth
+from requests.auth import AuthBase
 
 from canary.clients.counted import counted
+from canary.clients.prometheus_auth import Nobody, PasswordFile, TokenFile, basic
 from canary.clients.retry import NotSoon
 from canary.errors import ConfigError, Rejected, Unavailable
 from canary.ports import OnRequest, Peer, ignore_request
@@ -38,15 +39,16 @@ class PrometheusAccess:
     """Where Prometheus is and who asks.
 
     `url` may have a path prefix and `user:password@`. `token_file` holds a bearer token and is read at each request,
-    because Kubernetes replaces it. `user` is "" for none, and may be "user:password". `connect` and `answer` are the
-    seconds that a connection and a whole answer may take.
+    because Kubernetes replaces it; so is `password_file`. `user` is "" for none, and may be "user:password". `connect`
+    and `answer` are the seconds that a connection and a whole answer may take.
     """
 
-    url: str
+    url: str = field(repr=False)
     token_file: Path | None = None
     ca_file: Path | None = None
-    user: str = ""
+    user: str = field(default="", repr=False)
     password: str = field(default="", repr=False)
+    password_file: Path | None = None
     connect: float = 3.0
     answer: float = 5.0
 
@@ -60,6 +62,18 @@ class PrometheusAccess:
             raise ConfigError(f"the URL of Prometheus, {self.shown}, has a query or fragment: give host and path only")
         if self.token_file and (self.user or parts.username):
             raise ConfigError("both --prometheus-token-file and --prometheus-user are set: choose one")
+        self._check_passwords()
+
+    def _check_passwords(self) -> None:
+        parts = urlsplit(self.url)
+        if (self.password or self.password_file) and not (self.user or parts.username):
+            raise ConfigError("there is a password for Prometheus but no user: set --prometheus-user")
+        given = (":" in self.user, bool(self.password), self.password_file is not None, parts.password is not None)
+        if sum(given) > 1:
+            raise ConfigError(
+                "the password of Prometheus is set more than once: choose one of CANARY_PROMETHEUS_PASSWORD,"
+                " --prometheus-password-file, --prometheus-user USER:PASSWORD and the URL"
+            )
 
     @property
     def shown(self) -> str:
@@ -70,12 +84,14 @@ class PrometheusAccess:
     def auth(self) -> AuthBase:
         """Return what signs each request; it adds nothing when there are no credentials."""
         if self.token_file:
-            return _TokenFile(self.token_file)
+            return TokenFile(self.token_file)
         parts = urlsplit(self.url)
-        if parts.username is not None:
-            return HTTPBasicAuth(unquote(parts.username), unquote(parts.password or ""))
         user, _, password = self.user.partition(":")
-        return HTTPBasicAuth(user, self.password or password) if user else _Nobody()
+        if parts.username is not None:
+            user, password = unquote(parts.username), unquote(parts.password or "")
+        if self.password_file:
+            return PasswordFile(user, self.password_file)
+        return basic(user, self.password or password) if user else Nobody()
 
 
 class PrometheusSession(requests.Session):
@@ -138,29 +154,6 @@ class PrometheusSession(requests.Session):
             body = _read(answer, until, access.shown)
             request.answered(answer.status_code)
             return answer, body
-
-
-class _TokenFile(AuthBase):
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
-        file, remedy = f"the token file for Prometheus, {self._path},", "check --prometheus-token-file"
-        try:
-            token = self._path.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as err:
-            raise NotSoon(f"{file} cannot be read: {_root(err)}; {remedy}") from err
-        if not token or not token.isascii() or any(c.isspace() for c in token):
-            raise NotSoon(f"{file} does not hold one token; {remedy}")
-        r.headers["Authorization"] = f"Bearer {token}"
-        return r
-
-
-class _Nobody(AuthBase):
-    """Adds nothing. Without any auth `requests` would send what it finds in ~/.netrc."""
-
-    def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
-        return r
 
 
 def _read(answer: requests.Response, until: float, url: str) -> bytes:

@@ -96,7 +96,7 @@ class Elector:
             except Conflict:
                 pass  # somebody else was faster; look again
             except (CanaryError, TimeoutError) as failure:
-                log.warning("lease_unreachable", lease=str(self._ref), error=str(failure) or "timed out")
+                log.warning("lease_not_reached", lease=str(self._ref), error=str(failure) or "timed out")
             await asyncio.sleep(self._terms.retry_s)
 
     async def _try(self) -> bool:

@@ -7,12 +7,13 @@ was under way. Not its job: deciding (canary.rollout), what a write looks like (
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
 
+from canary.controller import lines
 from canary.controller.act import Act
 from canary.controller.asking import Asker, Errand, moment_of
 from canary.controller.config import WHILE_FILLING, Configs
@@ -101,7 +102,7 @@ class Reconciler:
             self._tools.witness.gone(key)
             self._tools.configs.forget(key)
             return None
-        with structlog.contextvars.bound_contextvars(namespace=key[0], canary=key[1], number=next(self._serial)):
+        with lines.of_pass(key, next(self._serial)):
             try:
                 return await self._pass(key, canary)
             except Unavailable as failure:
@@ -114,17 +115,25 @@ class Reconciler:
             status = status_from_json(canary.get("status"))
         except ConfigError as error:
             await self._unreadable(key, canary, error)
+            lines.reconciled(None, None, str(error))
             return None
-        try:
-            found = self._look(key, canary, status)
-        except ConfigError as error:
-            await self._never_valid(canary, error)
-            return None
+        with lines.of_revision(status):
+            try:
+                found = self._look(key, canary, status)
+            except ConfigError as error:
+                await self._never_valid(key, canary, status, error)
+                lines.reconciled(status, status, str(error))
+                return None
+            return await self._follow(key, canary, found)
+
+    async def _follow(self, key: Key, canary: Manifest, found: _Pass) -> timedelta | None:
+        """Decide on what was found, and carry it out."""
         plan, status, seen = found.plan, found.status, found.seen
         self._tools.witness.seen(key, status, plan.checks)
         if found.sight.config.filling:
             return WHILE_FILLING
         if await self._moved(found, canary):
+            lines.reconciled(status, status, "The spec names other objects: the old route was given back first")
             return timedelta(0)
         seen = replace(seen, world=replace(seen.world, answers=self._answers(key, found)))
         decision = decide(plan=plan, status=status, world=seen.world, now=found.now)
@@ -137,7 +146,7 @@ class Reconciler:
         )
         await act.run()
         await self._tell(act, decision, plan)
-        _log(status, decision)
+        lines.reconciled(status, decision.status, decision.because)
         if decision.again_in is not None and decision.status == status and self._tools.asker.is_out(key):
             return max(decision.again_in, WHILE_ASKING)
         return _earlier(decision.again_in, _until_calm(drift, seen))
@@ -165,7 +174,7 @@ class Reconciler:
         self._tools.witness.seen(key, None, ())
         if self._unread.get(key) != str(error):
             self._unread[key] = str(error)
-            log.error("status_unreadable", error=str(error))
+            log.error("status_not_read", error=str(error))
             notice = Notice(reason="StatusUnreadable", text=str(error), warning=True)
             await self._record([notice], About(canary=canary, target=None))
 
@@ -213,11 +222,9 @@ class Reconciler:
             return False
         return await give_back(self._tools.cluster, mesh, seen, canary=canary, status=found.status)
 
-    async def _never_valid(self, canary: Manifest, error: ConfigError) -> None:
+    async def _never_valid(self, key: Key, canary: Manifest, before: Status, error: ConfigError) -> None:
         """Say that the spec cannot be worked with and no earlier one is known; the split that is there is held."""
-        key = (canary["metadata"]["namespace"], canary["metadata"]["name"])
         now = self._tools.clock.now()
-        before = status_from_json(canary.get("status"))
         self._tools.witness.seen(key, before, ())
         known = next((one for one in before.conditions if one.type == "Ready"), None)
         if known is not None and known.status is Truth.FALSE and known.message == str(error):
@@ -227,7 +234,7 @@ class Reconciler:
         await self._write_status(key, canary, before, replace(before, message=str(error), conditions=(ready, *others)))
         notice = Notice(reason="InvalidSpec", text=str(error), warning=True)
         await self._record([notice], About(canary=canary, target=None))
-        log.error("spec_invalid", error=str(error))
+        log.error("spec_refused", error=str(error))
 
     def _fenced(self, key: Key, canary: Manifest, status: Status) -> Status:
         """Return the status with the epoch under which its objects are to be stamped (ROLLOUT invariant 6).
@@ -265,7 +272,8 @@ class Reconciler:
                 version = resource_version(latest)
                 await self._tools.cluster.patch(ref_of(latest), patch, resource_version=version)
 
-    async def _record(self, notices: Iterable[Notice], about: About) -> None:
+    async def _record(self, notices: Sequence[Notice], about: About) -> None:
+        lines.told(notices)
         for wrong in await self._tools.teller.record(notices, about):
             log.warning("event_not_written", error=wrong)
 
@@ -280,18 +288,3 @@ def _until_calm(drift: Drift, seen: Observation) -> timedelta | None:
 
 def _earlier(one: timedelta | None, other: timedelta | None) -> timedelta | None:
     return min((wait for wait in (one, other) if wait is not None), default=None)
-
-
-def _log(before: Status, decision: Decision) -> None:
-    status = decision.status
-    log.info(
-        "reconciled",
-        phase=status.phase,
-        weight=status.weight,
-        step=status.step,
-        revision=status.revision.shown if status.revision else None,
-        changed=status != before,
-        because=decision.because,
-    )
-    for notice in decision.notices:
-        log.info("told", reason=notice.reason, text=notice.text)

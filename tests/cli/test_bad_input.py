@@ -172,7 +172,7 @@ def test_without_prometheus_the_controller_goes_on_and_names_its_address_and_the
         try:
             lines = controller.logged()
             port = next(line["port"] for line in lines if line["event"] == "probes_served")
-            told = next(line for line in lines if line["event"] == "prometheus_unreachable")
+            told = next(line for line in lines if line["event"] == "prometheus_not_reached")
             while ready(port) != "leader\n":
                 assert controller.process.poll() is None
         finally:
@@ -183,4 +183,4 @@ def test_without_prometheus_the_controller_goes_on_and_names_its_address_and_the
         f"Prometheus at {NOWHERE} cannot be reached (Connection refused): check that it runs, and the address",
     )
     assert (controller.process.returncode, out, "Traceback" in rest) == (0, "", False)
-    assert "prometheus_unreachable" not in rest
+    assert "prometheus_not_reached" not in rest

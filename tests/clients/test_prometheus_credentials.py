@@ -81,14 +81,49 @@ async def test_without_credentials_none_are_sent_not_even_from_netrc(
     assert ["authorization" in asked.headers for asked in server.asked] == [False]
 
 
-async def test_no_message_shows_the_password() -> None:
+@pytest.mark.parametrize("credentials", [{}, {"user": "me:secret"}, {"user": "me", "password": "secret"}], ids=str)
+async def test_no_message_shows_the_password(credentials: dict[str, str]) -> None:
     async with raw_server(saying("", status="401 Unauthorized")) as server:
-        access = PrometheusAccess(url=server.url.replace("://", "://me:secret@"), password="secret")
+        url = server.url if credentials else server.url.replace("://", "://me:secret@")
+        access = PrometheusAccess(url=url, **credentials)  # type: ignore[arg-type]
         with pytest.raises(Unavailable) as caught:
             await sent(access)
     assert "secret" not in str(caught.value)
-    assert "secret" not in repr(access).replace(access.url, "")
+    assert "secret" not in repr(access)
     assert server.url in str(caught.value)
+
+
+async def test_a_password_is_read_again_when_its_file_changes(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    async with (
+        raw_server(vector()) as server,
+        Prometheus(PrometheusAccess(url=server.url, user="me", password_file=file)) as prometheus,
+    ):
+        for password in ("se:cret ", "пароль\n"):
+            file.write_text(password, encoding="utf-8")
+            await prometheus.query("m", AT)
+    expected = ["Basic " + base64.b64encode(f"me:{each}".encode()).decode() for each in ("se:cret ", "пароль")]
+    assert [asked.headers["authorization"] for asked in server.asked] == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "cannot be read: No such file or directory;"),
+        (b"\n", "is empty;"),
+        (b"\xff", "cannot be read: it is not"),
+    ],
+)
+async def test_a_password_file_without_a_password_is_named_and_nothing_is_sent(
+    tmp_path: Path, content: bytes | None, reason: str
+) -> None:
+    file = tmp_path / "password"
+    if content is not None:
+        file.write_bytes(content)
+    async with raw_server(vector()) as server:
+        with pytest.raises(Unavailable, match=f"^the password file for Prometheus, {file}, {reason}.*-password-file$"):
+            await sent(PrometheusAccess(url=server.url, user="me", password_file=file))
+    assert server.asked == []
 
 
 @pytest.mark.parametrize(
@@ -100,6 +135,11 @@ async def test_no_message_shows_the_password() -> None:
         ({"url": "http://p:9090/?x=1"}, "has a query or fragment"),
         ({"url": "http://p:9090", "token_file": Path("t"), "user": "me"}, "choose one"),
         ({"url": "http://me@p:9090", "token_file": Path("t")}, "choose one"),
+        ({"url": "http://p:9090", "password": "secret"}, "no user: set --prometheus-user"),
+        ({"url": "http://p:9090", "password_file": Path("p")}, "no user: set --prometheus-user"),
+        ({"url": "http://p:9090", "user": "me:x", "password": "y"}, "more than once: choose one"),
+        ({"url": "http://me:x@p:9090", "password_file": Path("p")}, "more than once: choose one"),
+        ({"url": "http://p:9090", "user": "me", "password": "y", "password_file": Path("p")}, "more than once"),
     ],
 )
 def test_settings_that_cannot_be_meant_are_refused(settings: dict[str, object], reason: str) -> None:
