@@ -9,19 +9,22 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from canary.contents import content_of, hashed
 from canary.controller.copies import copies_in, copy_ref
 from canary.controller.names import is_ours
 from canary.controller.queue import Key
 from canary.controller.references import KINDS, Reference, references
-from canary.ports import SECRET, Change, Cluster, Watched
+from canary.ports import SECRET, Change, Clock, Cluster, Watched
 from canary.rollout.model import Fault, Plan, Revision, Status, TrackConfig
 from meshes.contract import Kind, Manifest, ObjectRef
 
 WHILE_FILLING = timedelta(milliseconds=100)
 """How long a pass waits for the caches of its config, which it is the first to ask for."""
+
+WHILE_UNREADABLE = timedelta(seconds=10)
+"""How long a canary waits to see whether its config can be read by now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,14 +32,22 @@ class Config:
     """The tracked configuration of a target as it is now.
 
     `held` has the hash of each object's content, "" for an optional one that is not there. `digest` is the hash of it
-    all, "" when nothing is tracked, None while it is not known: `faults` say why. `filling`: ask again in a moment.
+    all, "" when nothing is tracked, None while it is not known: `faults` say why. `again_in` is when to ask again since
+    no event will tell, None for never; `filling`: the caches are on their way. `changed_at` is when a change of it was
+    last seen by this process, None for never: older pods may hold another.
     """
 
     held: Mapping[Reference, str] = field(default_factory=dict)
     digest: str | None = ""
     faults: tuple[Fault, ...] = ()
-    filling: bool = False
+    again_in: timedelta | None = None
     followed: frozenset[Kind] = frozenset()
+    changed_at: datetime | None = None
+
+    @property
+    def filling(self) -> bool:
+        """True while nothing can be said because the caches are being filled."""
+        return self.again_in == WHILE_FILLING
 
     def of(self, revision: Revision, status: Status) -> Revision:
         """Return the revision with its config. While that is not known, it is taken to be as it was: faults hold all
@@ -54,9 +65,12 @@ NOTHING = Config()
 class Configs:
     """What every canary tracks. Remembered in this process alone; told anew by each pass."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, clock: Clock) -> None:
         self._cluster = cluster
-        self._seen: dict[Key, Mapping[ObjectRef, str]] = {}
+        self._clock = clock
+        self._tracked: dict[Key, frozenset[ObjectRef]] = {}
+        self._contents: dict[ObjectRef, str] = {}
+        self._changed_at: dict[Key, datetime] = {}
         self._concerned: dict[ObjectRef, set[Key]] = defaultdict(set)
         self._follows: dict[Key, frozenset[tuple[Kind, str]]] = {}
         self._followers: dict[tuple[Kind, str], set[Key]] = defaultdict(set)
@@ -72,41 +86,49 @@ class Configs:
         failures = {kind: one.failure for kind, one in states.items() if one.failure and not one.filled}
         filling = any(not one.filled and not one.failure for one in states.values())
         held = {one: self._content(ObjectRef(one.kind, plan.namespace, one.name)) for one in wanted}
-        self._remember(key, {ObjectRef(one.kind, plan.namespace, one.name): hash_ for one, hash_ in held.items()})
+        known = [one for one in wanted if states[one.kind].filled]
+        self._track(key, {ObjectRef(one.kind, plan.namespace, one.name): held[one] for one in known})
         unknown = () if filling else (*_unreadable(plan, failures), *_missing(plan, held, failures))
         return Config(
             held=held,
             digest=None if filling or unknown else _digest(plan, held),
             faults=(*unknown, *self._taken(plan, held)),
-            filling=filling,
+            again_in=WHILE_FILLING if filling else WHILE_UNREADABLE if failures else None,
             followed=kinds - frozenset(failures),
+            changed_at=self._changed_at.get(key),
         )
 
     def forget(self, key: Key) -> None:
         """Follow nothing any more for a canary that is gone."""
-        self._remember(key, {})
+        self._track(key, {})
         self._follow(key, frozenset())
+        self._changed_at.pop(key, None)
 
     def concerned(self, event: Watched) -> Iterator[Key]:
-        """Yield the canaries for which the content of the object is another than at their last pass."""
+        """Yield the canaries that track the object, if it holds something else than it did before."""
         content = "" if event.change is Change.DELETED else content_of(event.manifest)
-        for key in tuple(self._concerned.get(event.ref, ())):
-            if self._seen[key].get(event.ref) != content:
-                yield key
+        if self._contents.get(event.ref, content) == content:
+            return
+        self._contents[event.ref] = content
+        for key in tuple(self._concerned[event.ref]):
+            self._changed_at[key] = self._clock.now()
+            yield key
 
     def _content(self, ref: ObjectRef) -> str:
         live = self._cluster.get(ref)
         return content_of(live) if live is not None else ""
 
-    def _remember(self, key: Key, contents: Mapping[ObjectRef, str]) -> None:
-        for ref in self._seen.pop(key, {}):
+    def _track(self, key: Key, contents: Mapping[ObjectRef, str]) -> None:
+        before = self._tracked.pop(key, frozenset())
+        if contents:
+            self._tracked[key] = frozenset(contents)
+        for ref, content in contents.items():
+            self._concerned[ref].add(key)
+            self._contents[ref] = content
+        for ref in before - contents.keys():
             self._concerned[ref].discard(key)
             if not self._concerned[ref]:
-                del self._concerned[ref]
-        if contents:
-            self._seen[key] = contents
-        for ref in contents:
-            self._concerned[ref].add(key)
+                del self._concerned[ref], self._contents[ref]
 
     def _follow(self, key: Key, wanted: frozenset[tuple[Kind, str]]) -> None:
         """Note what the canary needs; what nobody needs any more is watched no more."""

@@ -149,7 +149,7 @@ class Reconciler:
         lines.reconciled(status, decision.status, decision.because)
         if decision.again_in is not None and decision.status == status and self._tools.asker.is_out(key):
             return max(decision.again_in, WHILE_ASKING)
-        return _earlier(decision.again_in, _until_calm(drift, seen))
+        return _earlier(_earlier(decision.again_in, _until_calm(drift, seen)), seen.config.again_in)
 
     def _answers(self, key: Key, found: _Pass) -> Mapping[Question, Answer]:
         """Return the answers that have come; when some are due and none are there, send for them."""

@@ -67,6 +67,7 @@ def target_now(sight: Sight, target: Manifest) -> Target:
         pods=len(pods),
         other_pods=len(pods) - len(of_present),
         ready=ready,
+        stale=sum(podlist.is_older(pod, sight.config.changed_at) for pod in looked_at),
         settled=seen.get("observedGeneration", 0) >= target["metadata"]["generation"] and updated,
         # The greatest int32 stands for no deadline (API reference).
         progress_deadline=timedelta(seconds=min(int(deadline), 7 * 86400)) if deadline else DEFAULT_DEADLINE,

@@ -68,11 +68,14 @@ def contested(it: Pass) -> bool:
     return len(recent) >= RESETS and it.target.generation == it.memory.contested_generation
 
 
-def target_at_rest(it: Pass) -> TargetWanted | None:
-    """Return the candidate at 0 where the primary serves without it; None leaves it (contested, or it must serve)."""
+def target_at_rest(it: Pass, *, clear: bool = False) -> TargetWanted | None:
+    """Return the candidate at 0 where the primary serves without it; None leaves it (contested, or it must serve).
+
+    `clear`: its pods are to go even where they would be left alone.
+    """
     if it.target.replicas == 0 and not it.memory.hold:
         return None
-    if contested(it) or not it.primary_serves or not it.apex_safe or not it.drained:
+    if (contested(it) and not clear) or not it.primary_serves or not it.apex_safe or not it.drained:
         return None
     return TargetWanted(replicas=0, held=False if it.memory.hold else None)
 
@@ -119,15 +122,26 @@ def _failed_before(it: Pass) -> Decision:
 
 
 def _new(it: Pass) -> Decision:
-    why_not = start_blocker(it) or _pods_in_the_way(it)
+    blocked = start_blocker(it)
+    why_not = blocked or _pods_in_the_way(it)
     if why_not:
-        return _rest(it, it.status, f"{it.target.revision.shown} waits: {why_not}")
+        decision = _rest(it, it.status, f"{it.target.revision.shown} waits: {why_not}")
+        target = target_at_rest(it, clear=not blocked and _is_config_alone(it))
+        return replace(decision, wanted=replace(decision.wanted, target=target))
     return begin(it)
 
 
 def _pods_in_the_way(it: Pass) -> str:
     """Return which pods keep the first scale-up from being one write; those that are left alone need not go."""
     target = it.target
-    if target.other_pods or (target.pods and not (contested(it) and it.apex_safe)):
+    left_alone = contested(it) and it.apex_safe and not _is_config_alone(it)
+    if target.other_pods or (target.pods and not left_alone):
         return f"{target.pods} pods of the Deployment are still there"
     return ""
+
+
+def _is_config_alone(it: Pass) -> bool:
+    """Return whether only the config is new: pods that are there bear the same hash and may have the older one."""
+    new = it.target.revision
+    known = (it.status.stable, it.status.revision)
+    return any(one is not None and one.digest == new.digest and one.config != new.config for one in known)

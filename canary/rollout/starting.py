@@ -57,6 +57,8 @@ def superseded(it: Pass) -> Decision | None:
         return None
     if target.key == tested.key:
         same_pods = target.restarted_at == tested.restarted_at and target.pin in ("", tested.pin)
+        if same_pods and it.target.stale:
+            return clear_again(it, "its configuration was changed since its pods started")
         return None if same_pods else clear_again(it, "its pods are restarted")
     if target.key == it.stable_key:
         status, notices = reverted(it)

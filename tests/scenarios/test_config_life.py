@@ -1,0 +1,113 @@
+"""Tracked configuration at both ends of a canary's life, and through a change of controllers."""
+
+from __future__ import annotations
+
+import pytest
+
+from canary.ports import CANARY, CONFIG_MAP, DEPLOYMENT, POD
+from canary.rollout.phases import Phase
+from tests.builders import canary, config_map, ref
+from tests.embedded import pods_of
+from tests.scenarios.configured import Holding, configured, copies, reading
+from tests.scenarios.stage import Stage, analysis
+
+pytestmark = pytest.mark.looptime
+
+
+def leave(stage: Stage) -> None:
+    stage.cluster.remove(ref(CANARY))
+
+
+def is_gone(stage: Stage) -> bool:
+    return stage.cluster.store.get(ref(CANARY)) is None
+
+
+async def test_config_that_changes_while_onboarding_is_given_to_the_primary(stage: Stage) -> None:
+    """As with a push: until the Service is narrowed the Deployment itself serves what it reads."""
+    holding = Holding(stage)
+    await stage.there(config_map(text="old"), reading())
+    stage.cluster.apply(canary(analysis=analysis()))
+    stage.start()
+    await stage.until(lambda: stage.cluster.store.get(ref(DEPLOYMENT, "checkout-primary")))
+    stage.cluster.apply(config_map(text="new"))
+    await stage.until_phase(Phase.INITIALIZED)
+    assert (holding.serving, stage.history) == (["new"] * 3, [])
+    await stage.rest()
+    assert list(copies(stage).values()) == ["new"]
+
+
+async def test_leaving_gives_the_originals_back_and_takes_the_copies_away(stage: Stage) -> None:
+    holding = await configured(stage)
+    leave(stage)
+    await stage.until(lambda: is_gone(stage))
+    assert holding.by("checkout") == ["old"] * 3
+    await stage.until(lambda: stage.cluster.store.get(ref(DEPLOYMENT, "checkout-primary")) is None)
+    assert copies(stage) == {}
+    assert [one["metadata"]["name"] for one in stage.cluster.store.list(CONFIG_MAP, "shop")] == ["app-config"]
+
+
+async def test_leaving_waits_for_the_config_that_serves(stage: Stage) -> None:
+    holding = await configured(stage)
+    stage.canary_traffic(bad=0.5)
+    stage.cluster.apply(config_map(text="wrong"))
+    await stage.until_phase(Phase.FAILED)
+    leave(stage)
+    await stage.rest(120)
+    assert "is unproved" in stage.status.message
+    assert (stage.candidate, holding.serving) == ((0, False), ["old"] * 3)
+    stage.cluster.apply(config_map(text="old"))
+    await stage.until(lambda: is_gone(stage))
+    assert holding.by("checkout") == ["old"] * 3
+
+
+async def test_release_lets_other_config_into_service(stage: Stage) -> None:
+    holding = await configured(stage)
+    stage.canary_traffic(bad=0.5)
+    stage.cluster.apply(config_map(text="other"))
+    await stage.until_phase(Phase.FAILED)
+    leave(stage)
+    await stage.rest()
+    stage.command("release")
+    await stage.until(lambda: is_gone(stage))
+    assert holding.by("checkout") == ["other"] * 3
+
+
+async def test_config_that_changes_while_nobody_looks_starts_again(stage: Stage) -> None:
+    holding = await configured(stage)
+    stage.cluster.apply(reading("2.0"))
+    await stage.until_weight(20)
+    stage.controllers[-1].kill()
+    stage.cluster.apply(config_map(text="new"))
+    await stage.rest(5)
+    stage.start()
+    await stage.until(lambda: stage.weight == 0)
+    await stage.until_serving("2.0")
+    assert stage.history == [("2.0", "superseded"), ("2.0", "promoted")]
+    assert holding.serving == ["new"] * 3
+
+
+async def test_another_controller_goes_on_where_the_first_was(stage: Stage) -> None:
+    holding = await configured(stage)
+    stage.cluster.apply(config_map(text="new"))
+    await stage.until_weight(20)
+    before = {pod["metadata"]["uid"] for pod in pods_of(stage.cluster, "checkout")}
+    stage.controllers[-1].kill()
+    stage.start()
+    await stage.until_weight(50)
+    assert before <= {pod["metadata"]["uid"] for pod in pods_of(stage.cluster, "checkout")}
+    await stage.until_phase(Phase.SUCCEEDED)
+    assert stage.weights == [0, 20, 50, 0]
+    assert holding.serving == ["new"] * 3
+
+
+async def test_a_primary_that_is_made_again_reads_its_copies(stage: Stage) -> None:
+    holding = await configured(stage)
+    stage.canary_traffic(bad=0.5)
+    stage.cluster.apply(config_map(text="wrong"))
+    await stage.until_phase(Phase.FAILED)
+    served = {pod["metadata"]["uid"] for pod in pods_of(stage.cluster, "checkout-primary")}
+    with stage.watch.blind():
+        stage.cluster.remove(ref(DEPLOYMENT, "checkout-primary"))
+        await stage.until(lambda: not served & {one["metadata"]["uid"] for one in stage.cluster.store.list(POD)})
+        await stage.until(lambda: len(holding.serving) == 3)
+    assert holding.serving == ["old"] * 3
