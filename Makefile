@@ -1,21 +1,25 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check lint plants bench crd docs lock run clean
+.PHONY: help demo test test-faults check lint plants bench crd docs lock run clean
 
 PYTHON ?= python3
 MESH ?= istio
 ARGS ?=
+SEEDS ?= 100
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 help: ## Say what there is to make
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(INSTALLED) ## Ship a good and a bad version on this machine (MESH=istio)
 	$(BIN)/canary demo --mesh $(MESH) $(ARGS)
 
 test: $(INSTALLED) ## Run the tests (ARGS="tests/rollout -k pause")
 	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
+
+test-faults: $(INSTALLED) ## Tell each story of a canary under foul weather, many times over (SEEDS=100, or SEEDS==17 to repeat one)
+	CANARY_FAULT_SEEDS=$(SEEDS) $(BIN)/pytest -q -n 2 --dist load tests/faults $(ARGS)
 
 check: lint ## Lint, check types, and that generated files are up to date
 	$(BIN)/mypy

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from canary.rollout.model import Notice, Status
 from canary.rollout.reasons import Reason
 from canary.rollout.replacing import deleted_notice
@@ -28,7 +30,7 @@ def aside(before: Status, it: Pass) -> tuple[Pass, tuple[Notice, ...]]:
         told.pop(Reason.PRIMARY_DELETED, None)
     if not it.world.leaving:
         told.pop(Reason.LEAVING_WAITS, None)
-    notices += _gone(before, it) + _widened(before, it)
+    notices += _gone(before, it) + _widened(before, it, told)
     return (it if told == it.memory.told else it.on(remember(it.status, told=told))), notices
 
 
@@ -39,11 +41,16 @@ def _gone(before: Status, it: Pass) -> tuple[Notice, ...]:
     return (Notice(reason=Reason.TARGET_GONE, text=text, warning=True),)
 
 
-def _widened(before: Status, it: Pass) -> tuple[Notice, ...]:
-    widened = it.memory.widened
+def _widened(before: Status, it: Pass, told: dict[str, datetime]) -> tuple[Notice, ...]:
+    """Tell of a widened apex, each time until it is called contested; that is said once a day, for `told` knows."""
+    widened, contested_at = it.memory.widened, told.get(Reason.APEX_CONTESTED)
     if widened == before.memory.widened or not widened or widened[-1] != it.now:
         return ()
-    if len(widened) < WIDENINGS:
+    if contested_at is not None and it.now - contested_at < timedelta(days=1):
+        return ()
+    if len(widened) == WIDENINGS:
+        told[Reason.APEX_CONTESTED] = it.now
+    else:
         text = "The selector of a Service was widened beyond the primary; it is put back"
         return (Notice(reason=Reason.APEX_WIDENED, text=text, slack=False),)
     text = (

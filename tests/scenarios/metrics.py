@@ -33,11 +33,15 @@ class Traffic:
 
 @dataclass(slots=True)
 class FakeMetrics:
-    """`down` makes it unavailable, `broken` answers NaN. Traffic is by Deployment; both sides are healthy at first."""
+    """`down` and `silent` make it unavailable, `broken` answers NaN.
+
+    Traffic is by Deployment; both sides are healthy at first.
+    """
 
     clock: Clock
     down: bool = False
     broken: bool = False
+    silent: bool = False
     asked: int = 0
     _since: dict[str, list[tuple[datetime, Traffic]]] = field(default_factory=dict)
 
@@ -50,7 +54,7 @@ class FakeMetrics:
     async def query(self, promql: str, at: datetime) -> Sequence[Series]:
         self.asked += 1
         await asyncio.sleep(0)
-        if self.down:
+        if self.down or self.silent:
             raise Unavailable("Prometheus did not answer")
         window, workloads, namespaces = (part.search(promql) for part in (_WINDOW, _WORKLOADS, _NAMESPACES))
         assert window is not None, promql

@@ -1,0 +1,1 @@
+"""Stories of a canary under foul weather: each is told by the thousand, with faults drawn from a seed."""

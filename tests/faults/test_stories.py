@@ -1,0 +1,28 @@
+"""Every story ends as it must, whatever the weather; the invariants hold throughout."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+
+import pytest
+
+from tests.faults.conftest import TALE
+from tests.faults.sky import Sky
+from tests.faults.stories import STORIES
+from tests.scenarios.stage import Stage
+
+pytestmark = pytest.mark.looptime
+
+
+async def test_a_story_ends_as_it_must(
+    stage: Stage, told: str, seed: int, record_property: Callable[[str, object], None]
+) -> None:
+    sky = Sky(stage, seed)
+    stage.start(prepare=sky.prepare)
+    await stage.onboarded()
+    try:
+        await STORIES[told](stage, sky, random.Random(seed))
+    finally:
+        record_property(TALE, json.dumps({"story": told, "faults": sky.faults}))

@@ -1,0 +1,151 @@
+"""Something re-applies the user's manifests every few seconds: no endless fight, no rollout lost, and what should not
+be in Git is named. Argo CD applies client-side (maps are merged), Flux server-side with force (a selector is replaced).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+
+import pytest
+
+from canary.ports import EVENT, HPA, SERVICE
+from canary.rollout.phases import Phase
+from canary.sandbox.client import Verb
+from meshes.contract import Manifest
+from tests.builders import autoscaler, deployment, ref, service
+from tests.scenarios.stage import Stage, image
+
+pytestmark = pytest.mark.looptime
+
+NARROW = {"app": "checkout", "canary.delivery/role": "primary", "canary.delivery/target": "checkout"}
+MINUTES = 10
+
+
+@asynccontextmanager
+async def again_and_again(sync: Callable[[], object], every: float = 5.0) -> AsyncIterator[None]:
+    """Call `sync` every so many seconds while the block runs."""
+
+    async def syncing() -> None:
+        while True:
+            sync()
+            await asyncio.sleep(every)
+
+    task = asyncio.create_task(syncing(), name="gitops")
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def argo(stage: Stage, *manifests: Manifest, every: float = 5.0) -> AbstractAsyncContextManager[None]:
+    """Apply the manifests as Argo CD does."""
+
+    def sync() -> None:
+        for manifest in manifests:
+            stage.cluster.apply(manifest, "argocd-controller")
+
+    return again_and_again(sync, every)
+
+
+def flux(stage: Stage, *manifests: Manifest, every: float = 5.0) -> AbstractAsyncContextManager[None]:
+    """Apply the manifests, and a Service `checkout` with the selector of before, as Flux does."""
+
+    def sync() -> None:
+        for manifest in manifests:
+            stage.cluster.apply(manifest, "kustomize-controller")
+        selector = {"app": "checkout", "canary.delivery/role": None, "canary.delivery/target": None}
+        stage.cluster.edit(ref(SERVICE), {"spec": {"selector": selector}}, "kustomize-controller")
+
+    return again_and_again(sync, every)
+
+
+def writes_of(stage: Stage) -> dict[str, int]:
+    """How often the controller wrote each kind, Events included."""
+    found: dict[str, int] = {}
+    for (verb, kind), count in stage.client.requests.counts.items():
+        if verb is not Verb.READ:
+            found[kind.kind] = found.get(kind.kind, 0) + count
+    return found
+
+
+async def test_what_git_should_say_costs_no_write(stage: Stage) -> None:
+    await stage.onboarded()
+    stage.client.requests.clear()
+    async with argo(stage, deployment(replicas=None), service(selector=NARROW)):
+        await stage.rest(60 * MINUTES)
+    assert writes_of(stage) == {}
+    assert stage.reasons == []
+
+
+async def test_replicas_in_git_are_left_alone_and_named_after_three_times(stage: Stage) -> None:
+    await stage.onboarded()
+    stage.client.requests.clear()
+    async with argo(stage, deployment(replicas=3)):
+        await stage.rest(60 * MINUTES)
+    assert writes_of(stage)["Deployment"] <= 3 + 1  # ten minutes later it is tried again
+    assert sum(writes_of(stage).values()) < 30
+    assert stage.reasons.count("ReplicasContested") == 1
+    told = [note.text for note in stage.told.notes if note.reason == "ReplicasContested"]
+    assert "replicas" in told[0]
+
+
+async def test_a_selector_that_git_replaces_is_put_back_each_time_with_one_write(stage: Stage) -> None:
+    await stage.onboarded()
+    stage.client.requests.clear()
+    async with flux(stage):
+        await stage.rest(60 * MINUTES)
+    resets = MINUTES * 60 // 5
+    assert resets - 1 <= writes_of(stage)["Service"] <= resets + 1
+    assert sum(writes_of(stage).values()) <= 4 * resets
+    assert stage.reasons.count("ApexContested") == 1
+    assert stage.cluster.now(ref(SERVICE))["spec"]["selector"] == NARROW
+
+
+async def test_an_autoscaler_in_git_is_pointed_at_the_primary_each_time(stage: Stage) -> None:
+    await stage.onboarded(autoscaler(least=2))
+    stage.client.requests.clear()
+    async with argo(stage, autoscaler(least=2)):
+        await stage.rest(60 * MINUTES)
+    await stage.rest(1)
+    assert stage.cluster.now(ref(HPA))["spec"]["scaleTargetRef"]["name"] == "checkout-primary"
+    resets = MINUTES * 60 // 5
+    assert writes_of(stage)["HorizontalPodAutoscaler"] <= resets + 1
+    assert writes_of(stage).get("Canary", 0) + writes_of(stage).get(EVENT.kind, 0) <= 2 * resets
+
+
+async def test_a_version_comes_through_while_git_says_replicas(stage: Stage) -> None:
+    await stage.onboarded()
+    async with argo(stage, deployment(image=image("2.0"), replicas=3)):
+        await stage.until(lambda: stage.serving == ["2.0"] * 3 and stage.status.phase is Phase.SUCCEEDED)
+    assert stage.history == [("2.0", "promoted")]
+
+
+async def test_a_bad_version_is_rolled_back_while_git_says_replicas(stage: Stage) -> None:
+    await stage.onboarded()
+    stage.canary_traffic(bad=0.3)
+    async with argo(stage, deployment(image=image("2.0"), replicas=3)):
+        await stage.until_phase(Phase.FAILED)
+        await stage.rest(120)
+    assert (stage.weight, stage.serving) == (0, ["1.0"] * 3)
+    assert stage.history == [("2.0", "rolled_back")]
+
+
+async def test_a_version_comes_through_while_the_selector_is_reset_each_minute(stage: Stage) -> None:
+    await stage.onboarded()
+    async with flux(stage, deployment(image=image("2.0"), replicas=None), every=60):
+        await stage.until(lambda: stage.serving == ["2.0"] * 3 and stage.status.phase is Phase.SUCCEEDED)
+    assert stage.history == [("2.0", "promoted")]
+
+
+async def test_nothing_advances_while_the_selector_is_reset_every_few_seconds_and_it_is_said_why(stage: Stage) -> None:
+    await stage.onboarded()
+    async with flux(stage, deployment(image=image("2.0"), replicas=None)):
+        await stage.rest(60 * MINUTES)
+        assert stage.serving == ["1.0"] * 3
+        assert stage.history == []
+        assert "ApexContested" in stage.reasons
+    await stage.until(lambda: stage.serving == ["2.0"] * 3)
