@@ -11,11 +11,13 @@ from collections.abc import Mapping
 from canary.errors import ConfigError
 from canary.sandbox.exporter import Exporter
 from canary.sandbox.exporter_istio import ISTIO
+from canary.sandbox.exporter_kuma import KUMA
 from canary.sandbox.exporter_linkerd import LINKERD
 
 EXPORTERS: Mapping[str, Exporter] = {
     "gateway-api": ISTIO,
     "istio": ISTIO,
+    "kuma": KUMA,
     "linkerd": LINKERD,
 }
 """The exporters by mesh; a new mesh is one more entry. The mesh behind the Gateway API is Istio here."""

@@ -17,7 +17,7 @@ VERSION_HEADER = "x-canary-version"
 class Identity:
     """Who a pod is. `workload` is its Deployment, `revision` its pod-template-hash, `version` its image's tag.
 
-    Those three and `app` (the label) are "" when the pod has none.
+    Those three and `app` (the label) are "" when the pod has none. `port` is its first container's first, 0 for none.
     """
 
     namespace: str
@@ -26,6 +26,7 @@ class Identity:
     revision: str
     version: str
     app: str
+    port: int = 0
 
 
 def identity(pod: Manifest) -> Identity:
@@ -42,6 +43,7 @@ def identity(pod: Manifest) -> Identity:
         revision=revision,
         version=tag(pod["spec"]["containers"][0].get("image", "")),
         app=labels.get("app", labels.get("app.kubernetes.io/name", "")),
+        port=next((int(port["containerPort"]) for port in pod["spec"]["containers"][0].get("ports", ())), 0),
     )
 
 

@@ -31,6 +31,7 @@ HTTP_ROUTE = Kind("gateway.networking.k8s.io", "HTTPRoute")
 GRPC_ROUTE = Kind("gateway.networking.k8s.io", "GRPCRoute")
 SERVICE_PROFILE = Kind("linkerd.io", "ServiceProfile")
 MESH_HTTP_ROUTE = Kind("kuma.io", "MeshHTTPRoute")
+MESH = Kind("kuma.io", "Mesh")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +93,9 @@ CUSTOM: dict[Kind, Served] = {
     Kind("split.smi-spec.io", "TrafficSplit"): custom("v1alpha2", "v1alpha1"),
     MESH_HTTP_ROUTE: custom("v1alpha1"),
     Kind("kuma.io", "MeshService"): custom("v1alpha1", status=True),
-    Kind("kuma.io", "Mesh"): custom("v1alpha1", namespaced=False),
+    MESH: custom("v1alpha1", namespaced=False),
+    Kind("kuma.io", "MeshTCPRoute"): custom("v1alpha1"),
+    Kind("kuma.io", "TrafficRoute"): custom("v1alpha1", namespaced=False),
     Kind("keda.sh", "ScaledObject"): custom("v1alpha1", status=True),
 }
 """The custom resources of canary and of every mesh; a test takes away what its cluster shall not have."""

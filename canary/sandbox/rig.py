@@ -17,7 +17,7 @@ from canary.clients.prometheus import Prometheus
 from canary.clients.prometheus_http import PrometheusAccess
 from canary.clients.slack import Slack
 from canary.clients.slack_api import SlackSettings
-from canary.ports import DEPLOYMENT, ENDPOINT_SLICE, Clock
+from canary.ports import DEPLOYMENT, ENDPOINT_SLICE, NAMESPACE, Clock
 from canary.sandbox import shop
 from canary.sandbox.acceptance import Acceptance
 from canary.sandbox.cluster import InMemoryCluster
@@ -27,10 +27,11 @@ from canary.sandbox.load import Load, LoadSettings
 from canary.sandbox.node import NodeRuntime
 from canary.sandbox.processes import end
 from canary.sandbox.prometheus import metrics_server
+from canary.sandbox.routing import routing
 from canary.sandbox.scraper import Target
 from canary.sandbox.slack import SlackStandIn, slack_stand_in
 from canary.settings import Settings
-from meshes.contract import Manifest, ObjectRef
+from meshes.contract import AppProtocol, Manifest, ObjectRef, declared
 
 SCRAPE = timedelta(seconds=1)
 CHANNEL = "#deployments"
@@ -99,7 +100,7 @@ async def rig(wanted: RigSettings) -> AsyncIterator[Rig]:
         )
         controller = asyncio.create_task(control(outside, settings, epoch="demo"), name="controller")
         parts.push_async_callback(end, controller)
-        await _shop_is_open(cluster, shop.service("grpc" if wanted.grpc else "http"))
+        await _shop_is_open(cluster, _service(wanted))
         address = await envoy.address(shop.NAMESPACE, shop.NAME, shop.PORT)
         host = f"{shop.NAME}.{shop.NAMESPACE}.svc.cluster.local"
         load = await parts.enter_async_context(Load(address, host, LoadSettings(rate=wanted.rate, grpc=wanted.grpc)))
@@ -117,11 +118,27 @@ async def rig(wanted: RigSettings) -> AsyncIterator[Rig]:
 @asynccontextmanager
 async def _mesh(cluster: InMemoryCluster, node: NodeRuntime, mesh: str, clock: Clock) -> AsyncIterator[Envoy]:
     """Run the mesh: its data plane, and what answers route objects."""
+    _install(cluster, mesh)
     async with (
         Envoy(cluster.client("mesh"), node.address, EnvoySettings(mesh=mesh)) as envoy,
         Acceptance(cluster.client("mesh-controller"), mesh, clock),
     ):
         yield envoy
+
+
+def _service(wanted: RigSettings) -> Manifest:
+    speaks = AppProtocol.GRPC if wanted.grpc else AppProtocol.HTTP
+    return shop.service(speaks.value, declared(mesh_named(wanted.mesh), speaks))
+
+
+def _install(cluster: InMemoryCluster, mesh: str) -> None:
+    """Make the objects that come with the mesh, and put the shop's namespace into it."""
+    for manifest in routing(mesh).installed:
+        cluster.apply(manifest)
+    if joined := routing(mesh).joined:
+        cluster.edit(
+            ObjectRef(NAMESPACE, "", shop.NAMESPACE), {"metadata": {"labels": dict(joined)}}, manager="kubectl"
+        )
 
 
 def _settings(wanted: RigSettings, prometheus: str, slack: SlackStandIn) -> Settings:

@@ -12,6 +12,7 @@ from typing import Any
 from canary.errors import ConfigError
 from canary.sandbox.routing_gamma import ISTIO_GAMMA, LINKERD
 from canary.sandbox.routing_istio import ISTIO
+from canary.sandbox.routing_kuma import KUMA
 from canary.sandbox.rules import Apex, Backend, Ports, Routing, Rule
 from meshes.contract import Manifest
 
@@ -21,6 +22,7 @@ HTTP_PROTOCOLS = ("http", "http2", "grpc", "grpc-web")
 ROUTINGS: Mapping[str, Routing] = {
     "gateway-api": ISTIO_GAMMA,
     "istio": ISTIO,
+    "kuma": KUMA,
     "linkerd": LINKERD,
 }
 """How each mesh routes; a new mesh is one more entry."""

@@ -6,7 +6,7 @@ Values only; which route objects they come from is each mesh's own matter.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -99,9 +99,12 @@ class Routing:
     object speaks of the apex, and raises `ConfigError` for an object that the mesh, or this sandbox, would not take.
     `answer` takes a route object with all others and the Services, and returns the status that the mesh's controller
     writes into it, None for none; without it the mesh says nothing.
+    `installed` are the objects that come with the mesh, `joined` the labels of a namespace whose pods are in it.
     """
 
     kinds: tuple[Kind, ...]
     retries: Retries
+    installed: tuple[Manifest, ...] = ()
+    joined: Mapping[str, str] = field(default_factory=dict)
     rules: Callable[[Apex, Sequence[Manifest], Ports], tuple[Rule, ...] | None]
     answer: Callable[[Manifest, Sequence[Manifest]], Mapping[str, Any] | None] | None = None

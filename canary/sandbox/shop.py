@@ -68,11 +68,13 @@ def deployment(version: Version, annotations: Mapping[str, str]) -> dict[str, An
     }
 
 
-def service(protocol: str = "http") -> dict[str, Any]:
-    """Return the Service that clients call; its port is named by what it speaks."""
+def service(protocol: str = "http", app_protocol: str = "") -> dict[str, Any]:
+    """Return the Service that clients call; its port is named by what it speaks, and says so where a mesh asks."""
+    port = {"name": protocol, "port": PORT, "targetPort": "http"}
+    declared = {"appProtocol": app_protocol} if app_protocol else {}
     return {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {"name": NAME, "namespace": NAMESPACE},
-        "spec": {"selector": {"app": NAME}, "ports": [{"name": protocol, "port": PORT, "targetPort": "http"}]},
+        "spec": {"selector": {"app": NAME}, "ports": [{**port, **declared}]},
     }

@@ -28,6 +28,7 @@ BY_HAND = {
     ("keda.sh", "scaledobjects"): {"patch"},
     ("gateway.networking.k8s.io", "httproutes"): WHOLE,
     ("gateway.networking.k8s.io", "grpcroutes"): WHOLE,
+    ("kuma.io", "meshhttproutes"): WHOLE,
 }
 """What no scenario here does: KEDA's object is patched as the HorizontalPodAutoscaler is, by the same lines, and the
 routes of other meshes are written as Istio's is."""
@@ -54,7 +55,8 @@ def granted(name: str) -> Rights:
 
 
 def resource(kind: Kind, subresource: str = "") -> tuple[str, str]:
-    plural = {CANARY: "canaries"}.get(kind, f"{kind.kind.lower()}s")
+    word = kind.kind.lower()
+    plural = {CANARY: "canaries"}.get(kind, f"{word}es" if word.endswith("sh") else f"{word}s")
     return kind.group, f"{plural}/{subresource}" if subresource else plural
 
 
