@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ def crd_folder() -> Path:
 
 def faults(crd: Path, manifest: Mapping[str, Any]) -> list[str]:
     """Return what the CRD has against the object, empty when it accepts it."""
-    spec = yaml.safe_load(crd.read_text())["spec"]
+    spec = _spec(crd)
     group, _, version = manifest["apiVersion"].rpartition("/")
     if (group, manifest["kind"]) != (spec["group"], spec["names"]["kind"]):
         return [f"{crd.name} is not the CRD of {manifest['apiVersion']} {manifest['kind']}"]
@@ -46,6 +47,12 @@ def faults(crd: Path, manifest: Mapping[str, Any]) -> list[str]:
     schema = {**schemas[0], "properties": {**schemas[0]["properties"], **envelope}}
     body = {key: value for key, value in manifest.items() if key != "metadata"}
     return list(_faults(schema, body, "$", strict=True))
+
+
+@cache
+def _spec(crd: Path) -> Mapping[str, Any]:
+    spec: Mapping[str, Any] = yaml.safe_load(crd.read_text())["spec"]
+    return spec
 
 
 def _faults(schema: Mapping[str, Any], value: Any, path: str, *, strict: bool) -> Iterator[str]:
