@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from canary.ports import CANARY
 from canary.rollout.phases import Phase
-from tests.builders import canary
+from tests.builders import canary, ref
 from tests.scenarios.faults import Crashes
 from tests.scenarios.stage import Stage, analysis
+from tests.scenarios.test_leaving import assert_serves_alone, left_over
 
 pytestmark = pytest.mark.looptime
 
@@ -70,6 +72,15 @@ async def test_an_onboarding_survives_a_crash_after_any_write(stage: Stage, numb
     assert (stage.candidate, stage.weight) == ((0, False), 0)
 
 
+@pytest.mark.parametrize("number", range(1, 26))
+async def test_leaving_survives_a_crash_after_any_write(stage: Stage, number: int) -> None:
+    await stage.onboarded()
+    Crashes(stage, number)
+    stage.cluster.remove(ref(CANARY))
+    await stage.until(lambda: left_over(stage) == [])
+    assert_serves_alone(stage)
+
+
 @pytest.mark.parametrize("every", [7, 9, 13])
 async def test_a_promotion_survives_one_crash_after_another(stage: Stage, every: int) -> None:
     await stage.onboarded()
@@ -89,3 +100,8 @@ async def test_the_crashes_above_come_after_every_write_of_a_rollout(stage: Stag
     stage.push("3.0")
     await stage.until_phase(Phase.FAILED)
     assert 15 < stage.client.requests.writes < WRITES
+    stage.client.requests.clear()
+    stage.cluster.remove(ref(CANARY))
+    stage.push("2.0")
+    await stage.until(lambda: left_over(stage) == [])
+    assert 8 < stage.client.requests.writes < 26
