@@ -195,7 +195,7 @@ class _State:
 
 
 def _standing(elector: Elector) -> Standing:
-    return Standing(leads=elector.holds(), age_s=elector.lease_age_s, transitions=elector.transitions)
+    return Standing(leads=elector.holds(), age_s=elector.lease_age_s, transitions=elector.transitions or None)
 
 
 def _prometheus(settings: Settings, telemetry: Telemetry) -> Prometheus:

@@ -63,7 +63,7 @@ LEASE_AGE = Metric(
 LEASE_TRANSITIONS = Metric(
     name="canary_lease_transitions",
     kind=Kind.GAUGE,
-    doc="How often the lease has changed hands, as the Lease counts it; 0 before it was read.",
+    doc="How often the lease has changed hands, as the Lease counts it; absent before it was read.",
 )
 QUEUE_DEPTH = Metric(
     name="canary_queue_depth",

@@ -9,6 +9,7 @@ import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import product
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -39,11 +40,11 @@ class Queue(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """How this process stands in the election; `age_s` None when it holds no lease."""
+    """How this process stands in the election; `age_s` is None without a lease, `transitions` when none was read."""
 
     leads: bool
     age_s: float | None = None
-    transitions: int = 0
+    transitions: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,8 +111,13 @@ class Telemetry:
 
     @contextmanager
     def leading(self, queues: Mapping[str, Queue]) -> Iterator[None]:
-        """Show the queues, and canaries, for as long as this process works; the next leader shows them after it."""
+        """Show the queues, and canaries, for as long as this process works; the next leader shows them after it.
+
+        Errors of passes are 0 from the beginning: what appears with its first count is no increase to Prometheus.
+        """
         self._queues = queues
+        for name, (_, word) in product(queues, (*_WORDS, (Exception, BUG))):
+            self._pass_errors.labels(name, word)
         try:
             yield
         finally:
@@ -127,8 +133,8 @@ class Telemetry:
         standing = self._standing()
         yield _filled(catalogue.BUILD_INFO, ((__version__, platform.python_version()), 1.0))
         yield _filled(catalogue.LEADER, ((), float(standing.leads)))
-        yield _filled(catalogue.LEASE_AGE, *([((), standing.age_s)] if standing.age_s is not None else []))
-        yield _filled(catalogue.LEASE_TRANSITIONS, ((), standing.transitions))
+        for row, known in ((catalogue.LEASE_AGE, standing.age_s), (catalogue.LEASE_TRANSITIONS, standing.transitions)):
+            yield _filled(row, *([] if known is None else [((), known)]))
         yield _filled(catalogue.QUEUE_DEPTH, *(((name,), len(queue)) for name, queue in self._queues.items()))
         yield _filled(catalogue.QUEUE_AGE, *(((name,), queue.oldest_s) for name, queue in self._queues.items()))
         if self._messages is not None:
@@ -138,9 +144,10 @@ class Telemetry:
 
 def error_word(failure: Exception) -> str:
     """Return the error's class in our family as a word, `bug` for what is not of it."""
-    return next((word for kind, word in _WORDS if isinstance(failure, kind)), "bug")
+    return next((word for kind, word in _WORDS if isinstance(failure, kind)), BUG)
 
 
+BUG = "bug"
 _WORDS: tuple[tuple[type[CanaryError], str], ...] = (
     (Conflict, "conflict"),
     (Unavailable, "unavailable"),
