@@ -64,7 +64,7 @@ ROOT_CA = "kube-root-ca.crt"
 """A ConfigMap that Kubernetes puts into each namespace."""
 
 
-class _Users:
+class Users:
     """The users of an in-memory cluster."""
 
     def __init__(self, cluster: InMemoryCluster) -> None:
@@ -85,7 +85,7 @@ async def in_memory() -> AsyncIterator[Contract]:
     cluster = InMemoryCluster()
     schema = crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     cluster.register(CANARY, custom("v1alpha1", status=True, schema=schema))
-    yield Contract(cluster, _Users(cluster), "shop")
+    yield Contract(cluster, Users(cluster), "shop")
     cluster.close()
 
 

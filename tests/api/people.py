@@ -65,6 +65,12 @@ class People:
             )
         )
 
+    async def listed(self, kind: Kind, namespace: str = "") -> list[Manifest]:
+        """Return the objects of a kind, of one namespace or all (""), as `kubectl get` does."""
+        path = self.path(ObjectRef(kind, namespace, ""))
+        answer = await self._send(Call(method="GET", path=path, what=str(kind)))
+        return list(answer["items"])
+
     async def delete(self, ref: ObjectRef, propagation: Propagation = Propagation.BACKGROUND) -> None:
         """Delete the object; one that is gone already is fine."""
         body = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation.value}
