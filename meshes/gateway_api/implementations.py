@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from meshes.contract import Counters, Histogram, RouteError, Workload
 from meshes.gamma.status import controllers
-from meshes.parts import istio_metrics, linkerd_metrics
+from meshes.parts import istio_metrics, kuma_metrics, linkerd_metrics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,13 +28,20 @@ KNOWN = (
         durations=istio_metrics.durations,
     ),
     Implementation(
+        name="kuma",
+        controllers="gateways.kuma.io/",
+        counters=kuma_metrics.counters,
+        durations=kuma_metrics.durations,
+    ),
+    Implementation(
         name="linkerd",
         controllers="linkerd.io/",
         counters=linkerd_metrics.counters,
         durations=linkerd_metrics.durations,
     ),
 )
-"""The meshes whose metrics are known; `istio.io/gateway-controller`, `linkerd.io/policy-controller`."""
+"""The meshes whose metrics are known. They call themselves `istio.io/gateway-controller`,
+`gateways.kuma.io/controller` and `linkerd.io/policy-controller`."""
 
 
 def metrics_for(workload: Workload) -> Implementation:

@@ -21,7 +21,7 @@ from meshes.contract import (
     Surroundings,
     Workload,
 )
-from meshes.kuma import conflicts, own, queries, resolving
+from meshes.kuma import conflicts, own, resolving
 from meshes.kuma.names import (
     MESH,
     MESH_HTTP_ROUTE,
@@ -33,6 +33,7 @@ from meshes.kuma.names import (
     own_ref,
 )
 from meshes.kuma.split import MeshHTTPRouteGrammar
+from meshes.parts import kuma_metrics
 from meshes.parts.ownership import missing_users_route, taken
 from meshes.parts.users_route import UsersRoute
 
@@ -98,10 +99,10 @@ class Kuma:
         return conflicts.find(route, others, self.route_ref(route))
 
     def requests(self, workload: Workload) -> Counters:
-        return queries.counters(workload)
+        return kuma_metrics.counters(workload)
 
     def latency(self, workload: Workload) -> Histogram:
-        return queries.durations(workload)
+        return kuma_metrics.durations(workload)
 
 
 def _users(route: Route, ref: ObjectRef) -> UsersRoute:
