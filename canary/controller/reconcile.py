@@ -30,7 +30,7 @@ from canary.controller.shim import annotation_faults
 from canary.controller.sides import Sight
 from canary.controller.tell import About, Teller
 from canary.controller.witness import Witness
-from canary.errors import ConfigError, Unavailable
+from canary.errors import CanaryError, ConfigError, Unavailable
 from canary.ports import CANARY, DEPLOYMENT, Clock, Cluster, Metrics, ref_of
 from canary.rollout.decide import decide
 from canary.rollout.model import Answer, Condition, Decision, Fault, Notice, Plan, Question, Status, Timing, Truth
@@ -144,8 +144,13 @@ class Reconciler:
         act = Act(
             cluster=self._tools.cluster, mesh=found.mesh, seen=seen, decision=decision, canary=written, drift=drift
         )
-        await act.run()
-        await self._tell(act, decision, plan)
+        try:
+            await act.run()
+        except CanaryError:
+            await self._announce(act, decision, plan)  # the status says it already: nobody would tell it later
+            raise
+        await self._announce(act, decision, plan)
+        await self._drop_command(act, decision)
         lines.reconciled(status, decision.status, decision.because)
         if decision.again_in is not None and decision.status == status and self._tools.asker.is_out(key):
             return max(decision.again_in, WHILE_ASKING)
@@ -260,10 +265,12 @@ class Reconciler:
         self._written[key] = written.get("status") or {}
         return written
 
-    async def _tell(self, act: Act, decision: Decision, plan: Plan) -> None:
+    async def _announce(self, act: Act, decision: Decision, plan: Plan) -> None:
         notices = (*decision.notices, *act.hands.repaired)
         self._tools.teller.post(notices, plan)
         await self._record(notices, About(canary=act.canary, target=act.target))
+
+    async def _drop_command(self, act: Act, decision: Decision) -> None:
         holder = act.seen.command_at
         if decision.drop_command and holder is not None:
             latest = act.canary if ref_of(holder) == ref_of(act.canary) else act.target

@@ -75,6 +75,23 @@ class Freeze:
             await asyncio.Event().wait()
 
 
+class OneConflict:
+    """Lets somebody be faster once: the controller's `number`th write meets a conflict. Events are not counted."""
+
+    def __init__(self, stage: Stage, number: int) -> None:
+        self.met: Call | None = None
+        self._number = number
+        stage.client.before = self._before
+
+    def _before(self, call: Call) -> None:
+        if call.verb is Verb.READ or call.ref.kind == EVENT:
+            return
+        self._number -= 1
+        if self._number == 0:
+            self.met = call
+            raise Conflict(f"{call.ref} has been modified")
+
+
 def weather(seed: int, share: float) -> Callable[[Client], None]:
     """Return what makes a share of a client's calls fail, before or after their effect, always alike for a seed."""
     dice = random.Random(seed)

@@ -7,7 +7,7 @@ import pytest
 from canary.ports import EVENT
 from canary.rollout.phases import Phase
 from tests.builders import canary
-from tests.scenarios.faults import weather
+from tests.scenarios.faults import OneConflict, weather
 from tests.scenarios.stage import Stage, analysis
 
 pytestmark = pytest.mark.looptime
@@ -38,6 +38,19 @@ async def test_a_rollback_ends_right_though_calls_fail_at_random(stage: Stage, s
     assert stage.serving == ["1.0"] * 3
     assert stage.history == [("2.0", "rolled_back")]
     assert stage.client.requests.counts.total() < 200
+
+
+PROMOTION = ["RolloutStarted", "WeightAdvanced", "WeightAdvanced", "PromotionStarted", "Promoted"]
+
+
+@pytest.mark.parametrize("number", range(1, 25))
+async def test_what_the_status_says_is_told_though_a_write_after_it_meets_a_conflict(stage: Stage, number: int) -> None:
+    await stage.onboarded()
+    conflict = OneConflict(stage, number)
+    stage.push("2.0")
+    await stage.until_phase(Phase.SUCCEEDED)
+    assert stage.reasons == PROMOTION, conflict.met
+    assert [note.reason for note in stage.told.notes] == PROMOTION
 
 
 async def test_a_server_that_refuses_everything_is_asked_again_with_patience(stage: Stage) -> None:
