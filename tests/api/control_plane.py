@@ -19,6 +19,7 @@ from typing import Self
 import yaml
 
 from canary.sandbox.processes import die_with_parent
+from tests.api.audit import audit_flags
 
 ADMIN_TOKEN = "admin-of-the-tests"
 PATIENCE_S = 90.0
@@ -162,6 +163,7 @@ def _apiserver_flags(folder: Path, etcd: str, port: int) -> list[str]:
         "--service-cluster-ip-range=10.96.0.0/16",
         "--endpoint-reconciler-type=none",
         "--disable-admission-plugins=ServiceAccount",
+        *audit_flags(folder),
     ]
 
 

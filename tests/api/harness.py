@@ -1,4 +1,4 @@
-"""The harness of the scenarios on a real control plane: a namespace, pods that run, traffic, controllers, notes.
+"""The harness of one scenario on a real control plane: its namespace, who acts in it, and the notes of what happened.
 
 Waiting is for what the API server says, with an outer limit that only a broken test meets.
 """
@@ -8,72 +8,87 @@ from __future__ import annotations
 import asyncio
 import itertools
 import secrets
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from canary.app import KINDS
-from canary.clients.kube import KubeCluster, kube_cluster
-from canary.clients.kube_http import connect
-from canary.ports import CANARY, DEPLOYMENT, EVENT, LEASE, NAMESPACE, SERVICE, Change, Watched
+from canary.clients.kube import KubeCluster
+from canary.ports import CANARY, DEPLOYMENT, EVENT, SERVICE, Change, Watched
 from canary.rollout.model import Status
 from canary.rollout.phases import Phase
 from canary.sandbox.kinds import VIRTUAL_SERVICE
-from canary.sandbox.simulated import PodBehaviour, SimulatedRuntime
+from canary.sandbox.simulated import SimulatedRuntime
 from canary.spec.status import status_from_json
 from meshes.contract import Kind, Manifest, ObjectRef
+from tests.api.apex import Apex
 from tests.api.control_plane import ControlPlane
-from tests.api.installing import permit
-from tests.api.node import Node
-from tests.api.people import People, closed, shown
+from tests.api.people import People, shown
 from tests.api.process import Process
-from tests.api.prometheus import prometheus
+from tests.api.world import World, world
 from tests.builders import deployment, service, settings
 from tests.scenarios.metrics import FakeMetrics
 
-PATIENCE_S = 60.0
-WATCHED = frozenset({*KINDS, VIRTUAL_SERVICE, EVENT, LEASE})
+PATIENCE_S = 120.0
 QUICK = settings(enabled="true", interval="5s", steps="50")
-QUICK_POD = PodBehaviour(ready_after=0.2, stop_after=0.2)
+SHORT_TIMES = ("--scrape-interval", "1s", "--settle", "1s", "--drain", "1s", "--metrics-port", "0")
 
 
 @dataclass(slots=True)
 class Harness:
-    """A namespace of a control plane. `view` is an administrator's, whole and watched."""
+    """One namespace of a control plane, and the notes of the Canary `checkout` in it."""
 
-    plane: ControlPlane
+    world: World
     namespace: str
-    people: People
-    view: KubeCluster
-    runtime: SimulatedRuntime
-    metrics: FakeMetrics
-    prometheus_url: str
     folder: Path
+    apex: Apex
     processes: list[Process] = field(default_factory=list)
+    logs: list[Process] = field(default_factory=list)
     all_phases: list[str] = field(default_factory=list)
     all_weights: list[int] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
+    on_phase: Callable[[str], None] | None = None
     _numbers: Any = field(default_factory=lambda: itertools.count(1))
 
     # --- who acts ----------------------------------------------------------------------------------------------------
 
-    def start(self) -> Process:
-        """Start another `canary run` on this namespace."""
+    @property
+    def plane(self) -> ControlPlane:
+        return self.world.plane
+
+    @property
+    def people(self) -> People:
+        return self.world.people
+
+    @property
+    def view(self) -> KubeCluster:
+        return self.world.view
+
+    @property
+    def runtime(self) -> SimulatedRuntime:
+        return self.world.pods.of(self.namespace)
+
+    @property
+    def metrics(self) -> FakeMetrics:
+        return self.world.traffic.of(self.namespace)
+
+    @property
+    def prometheus_url(self) -> str:
+        return self.world.prometheus_url
+
+    def start(self, kubeconfig: Path | None = None) -> Process:
+        """Start another `canary run` for this namespace alone, with its Lease in it."""
         name = f"controller-{next(self._numbers)}"
         flags = {
-            "--kubeconfig": str(self.plane.folder / "controller.kubeconfig"),
+            "--kubeconfig": str(kubeconfig or self.plane.folder / "controller.kubeconfig"),
             "--prometheus-url": self.prometheus_url,
             "--namespace": self.namespace,
             "--lease-namespace": self.namespace,
-            "--scrape-interval": "1s",
-            "--settle": "1s",
-            "--drain": "1s",
-            "--metrics-port": "0",
         }
-        self.processes.append(Process(name, self.folder / f"{name}.log", [x for pair in flags.items() for x in pair]))
+        words = [*(word for pair in flags.items() for word in pair), *SHORT_TIMES]
+        self.processes.append(Process(name, self.folder / f"{name}.log", words))
         return self.processes[-1]
 
     async def started(self) -> Process:
@@ -84,19 +99,30 @@ class Harness:
 
     async def push(self, tag: str, *, replicas: int | None = None, **annotations: str) -> Manifest:
         """Apply the Deployment with an image of that tag, as a pipeline that leaves `replicas` alone."""
+        return await self.people.apply(self.pushed(tag, replicas=replicas, **annotations))
+
+    def pushed(self, tag: str, *, replicas: int | None = None, **annotations: str) -> dict[str, Any]:
+        """The manifest of a push."""
         noted = {**QUICK, **settings(**annotations)}
         image = f"registry.example/checkout:{tag}"
-        return await self.people.apply(
-            deployment(image=image, replicas=replicas, annotations=noted, namespace=self.namespace)
-        )
+        return deployment(image=image, replicas=replicas, annotations=noted, namespace=self.namespace)
 
-    async def onboarded(self, **annotations: str) -> Process:
-        """Apply Deployment and Service, start a controller, and come to rest with three pods of version 1.0."""
-        process = self.start()
+    async def there(self, **annotations: str) -> None:
+        """Apply Deployment and Service; come to rest with three pods of version 1.0, once a controller is at work."""
         await self.people.apply(service(namespace=self.namespace))
         await self.push("1.0", replicas=3, **annotations)
         await self.until_phase(Phase.INITIALIZED)
+
+    async def onboarded(self, **annotations: str) -> Process:
+        """Start a controller, and do as `there`."""
+        process = self.start()
+        await self.there(**annotations)
         return process
+
+    async def annotate(self, ref: ObjectRef, by: str = "kubectl-edit", **annotations: str | None) -> None:
+        """Set annotations of ours, None takes one away."""
+        noted = {f"canary.delivery/{key.replace('_', '-')}": value for key, value in annotations.items()}
+        await self.people.patch(ref, {"metadata": {"annotations": noted}}, by)
 
     # --- what is -----------------------------------------------------------------------------------------------------
 
@@ -140,13 +166,20 @@ class Harness:
 
     def note(self, event: Watched) -> None:
         """Take the phases, weights and reasons down, in the order in which the API server tells them."""
+        self.apex.note(event)
         if event.change is Change.DELETED:
             return
         if event.ref == self.ref(CANARY) and event.manifest.get("status"):
             self.all_phases.append(str(event.manifest["status"].get("phase")))
+            if self.on_phase is not None:
+                self.on_phase(self.all_phases[-1])
         elif event.ref == self.ref(VIRTUAL_SERVICE):
             self.all_weights.append(weight_at_canary(event.manifest))
-        elif event.ref.kind == EVENT and event.manifest["involvedObject"]["kind"] == CANARY.kind:
+        elif event.ref.kind == EVENT and event.manifest["involvedObject"] == {
+            **event.manifest["involvedObject"],
+            "kind": CANARY.kind,
+            "namespace": self.namespace,
+        }:
             self.reasons.append(event.manifest["reason"])
 
     # --- waiting -----------------------------------------------------------------------------------------------------
@@ -171,7 +204,10 @@ class Harness:
         """What a person would look at."""
         kinds = (CANARY, DEPLOYMENT, VIRTUAL_SERVICE, SERVICE)
         objects = [shown(bare(each)) for kind in kinds for each in self.view.list(kind, self.namespace)]
-        logs = [f"--- {each.name}, exit code {each.exit_code}\n{each.said[-6000:]}" for each in self.processes]
+        logs = [
+            f"--- {each.name}, exit code {each.exit_code}\n{each.said[-6000:]}"
+            for each in (*self.processes, *self.logs)
+        ]
         return "\n".join([f"phases {self.phases}, weights {self.weights}, {self.reasons}", *objects, *logs])
 
 
@@ -187,34 +223,32 @@ def bare(manifest: Manifest) -> Manifest:
     return {**manifest, "metadata": metadata}
 
 
+def fresh_name() -> str:
+    """Return the name of a namespace that there is none of."""
+    return f"t-{secrets.token_hex(4)}"
+
+
+@contextmanager
+def playing(of: World, namespace: str, folder: Path) -> Iterator[Harness]:
+    """Take notes in a namespace of the world; end its controllers with the block."""
+    it = Harness(of, namespace, folder, Apex(of.view, namespace))
+    of.view.subscribe(it.note)
+    try:
+        yield it
+    finally:
+        for process in it.processes:
+            process.close()
+
+
 @asynccontextmanager
 async def harness(plane: ControlPlane, folder: Path) -> AsyncIterator[Harness]:
-    """Make a namespace with a node and a Prometheus for it; end its controllers with the block.
-
-    The namespace stays behind: removing it would take longer than most tests, and the next test has its own.
-    """
-    http = await connect(plane.kubeconfig)
-    try:
-        people = People(http)
-        await people.know(*WATCHED)
-        namespace = f"t-{secrets.token_hex(4)}"
-        await people.apply({"apiVersion": "v1", "kind": NAMESPACE.kind, "metadata": {"name": namespace}})
-        await permit(http, namespace)
-        runtime, metrics = SimulatedRuntime(usual=QUICK_POD), FakeMetrics(http.clock)
-        async with (
-            prometheus(metrics) as url,
-            kube_cluster(http, WATCHED, [namespace], keep=lambda _, whole: whole) as view,
-            Node(view, people, runtime, http.clock),
-        ):
-            it = Harness(plane, namespace, people, view, runtime, metrics, url, folder)
-            view.subscribe(it.note)
-            try:
-                yield it
-            finally:
-                for process in it.processes:
-                    process.close()
-    finally:
-        await closed(http)
+    """Make a world of one namespace, for a scenario that is played alone. Its apex must have had ready pods always."""
+    namespace = fresh_name()
+    async with world(plane, folder, [namespace]) as of:
+        with playing(of, namespace, folder) as it:
+            yield it
+            assert it.apex.outages == []
+        await of.clear(namespace)
 
 
 def hold_as_before(it: Harness) -> None:

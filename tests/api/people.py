@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import yaml
@@ -75,6 +76,11 @@ class People:
         """Delete the object; one that is gone already is fine."""
         body = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation.value}
         await self._drop(ref, body)
+
+    async def let_go(self, ref: ObjectRef) -> None:
+        """Take all finalizers away; an object that is gone already is fine."""
+        with suppress(NotFound):
+            await self.patch(ref, {"metadata": {"finalizers": None}})
 
     async def end(self, ref: ObjectRef) -> None:
         """Take a pod away that has ended, as a kubelet does: no grace any more."""

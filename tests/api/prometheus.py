@@ -9,13 +9,12 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from canary.errors import Unavailable
-from canary.ports import Series
+from canary.ports import Metrics, Series
 from canary.sandbox.query_api import number
-from tests.scenarios.metrics import FakeMetrics
 
 
 @asynccontextmanager
-async def prometheus(metrics: FakeMetrics) -> AsyncIterator[str]:
+async def prometheus(metrics: Metrics) -> AsyncIterator[str]:
     """Serve `metrics` on a free port of 127.0.0.1; yield the address."""
 
     async def query(request: web.Request) -> web.Response:

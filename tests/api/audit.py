@@ -1,0 +1,82 @@
+"""What ServiceAccounts asked of the API server, from its own audit log."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+CONTROLLER = "canary-controller"
+"""The ServiceAccount of manifests/install."""
+
+_COMPLETE = ("ResponseComplete", "ResponseStarted")
+_POLICY = {
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived"],
+    "rules": [
+        {"level": "Metadata", "userGroups": ["system:serviceaccounts:canary-system"]},
+        {"level": "None"},
+    ],
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One request. `resource` has its subresource after a slash; `namespace` and `name` are "" for all."""
+
+    verb: str
+    group: str
+    resource: str
+    namespace: str
+    name: str
+    code: int
+
+    @property
+    def writes(self) -> bool:
+        return self.verb not in ("get", "list", "watch")
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.resource} {self.namespace}/{self.name}: {self.code}"
+
+
+def audit_flags(folder: Path) -> list[str]:
+    """Return the flags that make an API server write its audit log into a folder."""
+    policy = folder / "audit.yaml"
+    policy.write_text(yaml.safe_dump(_POLICY), encoding="utf-8")
+    # Written before the answer is sent: whoever saw an effect finds the request.
+    return [f"--audit-policy-file={policy}", f"--audit-log-path={_log(folder)}", "--audit-log-mode=blocking"]
+
+
+def requests(folder: Path, account: str = CONTROLLER) -> list[Request]:
+    """Return what an account in canary-system asked for until now, in order. A watch is there from its beginning."""
+    return list(_read(_log(folder), f"system:serviceaccount:canary-system:{account}"))
+
+
+def _log(folder: Path) -> Path:
+    return folder / "audit.log"
+
+
+def _read(log: Path, user: str) -> Iterator[Request]:
+    seen: set[str] = set()
+    for line in log.read_text(encoding="utf-8").splitlines() if log.exists() else ():
+        event: dict[str, Any] = json.loads(line)
+        if event["user"]["username"] != user or event["stage"] not in _COMPLETE or event["auditID"] in seen:
+            continue
+        seen.add(event["auditID"])  # a watch comes twice: as it starts and as it ends
+        target = event.get("objectRef")
+        if target is None:
+            continue  # discovery
+        subresource = target.get("subresource", "")
+        yield Request(
+            verb=event["verb"],
+            group=target.get("apiGroup", ""),
+            resource=f"{target['resource']}/{subresource}" if subresource else target["resource"],
+            namespace=target.get("namespace", ""),
+            name=target.get("name", ""),
+            code=int(event.get("responseStatus", {}).get("code", 0)),
+        )
