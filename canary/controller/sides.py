@@ -97,17 +97,16 @@ def primary_now(sight: Sight, primary: Manifest) -> Primary:
         ready=sum(podlist.is_ready(pod) for pod in of_present),
         rolled_out=caught_up and counted == [replicas] * 3,
         deleting=deleting,
-        foreground=deleting and _pods_go(sight, primary),
+        foreground=deleting and "foregroundDeletion" in (metadata.get("finalizers") or ()),
+        orphaned=deleting and _orphaned(sight, primary),
         trouble=podlist.trouble(of_present, present, sight.pull_errors.seen(of_present, sight.now)),
     )
 
 
-def _pods_go(sight: Sight, primary: Manifest) -> bool:
-    """Return whether a deletion takes the pods at once, whatever our finalizer: a foreground one does, and one that
-    orphans: the user's Deployment adopts the ReplicaSet, which its selector matches, and scales it to 0 (tried).
-    """
+def _orphaned(sight: Sight, primary: Manifest) -> bool:
+    """Return whether a deletion takes or took its ReplicaSet away from it, which no finalizer of ours delays."""
     owned = owned_sets(primary, sight.cluster.list(REPLICA_SET, sight.plan.namespace))
-    return "foregroundDeletion" in (primary["metadata"].get("finalizers") or ()) or not owned
+    return "orphan" in (primary["metadata"].get("finalizers") or ()) or not owned
 
 
 def primary_pods(sight: Sight) -> list[Manifest]:

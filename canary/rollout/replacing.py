@@ -28,7 +28,10 @@ def stand_in(it: Pass) -> Decision:
 
 
 def replacing(it: Pass) -> Decision:
-    """The candidate at the primary's size and ready, the apex wide, settled and drained; then `-primary` may go."""
+    """The candidate at the primary's size and ready, the apex wide, settled and drained; then `-primary` may go.
+
+    One that was orphaned loses its pods to the candidate's, one by one as those become ready: the apex is wide at once.
+    """
     size = it.memory.size or 1
     target = TargetWanted(replicas=max(size, it.target.replicas))
     timing = it.plan.timing
@@ -36,7 +39,8 @@ def replacing(it: Pass) -> Decision:
         return _at_once(it)
     if it.memory.left_at is None and (it.target.ready < size or not it.target.settled):
         because = f"-primary is being deleted: {it.target.ready} of {size} pods of the Deployment are ready to serve"
-        return _step(it, because, target, ApexWanted.NARROW)
+        orphaned = it.primary is not None and it.primary.orphaned
+        return _step(it, because, target, ApexWanted.WIDE if orphaned else ApexWanted.NARROW)
     if it.apex.narrow:
         return _step(it, "-primary is being deleted: the Service is widened", target, ApexWanted.WIDE)
     it = it.on(remember(it.status, left_at=it.memory.left_at or it.now))

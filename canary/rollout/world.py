@@ -54,7 +54,9 @@ class Primary:
 
     `key` is the revision that it was given, `restarted_at` its restart annotation. `ready` counts ready pods of its
     present template. `rolled_out`: its Deployment controller caught up, and all wanted pods are of the present
-    template and ready, and no other is left. `foreground` tells a foreground deletion from any other.
+    template and ready, and no other is left. `foreground` and `orphaned` tell how it is being deleted: its pods go at
+    once; or its ReplicaSet has no owner, or will have none, and the user's Deployment, whose selector matches it, takes
+    it for an old one of its own.
     """
 
     key: str
@@ -64,6 +66,7 @@ class Primary:
     rolled_out: bool
     deleting: bool = False
     foreground: bool = False
+    orphaned: bool = False
     trouble: Trouble = Trouble()
 
 

@@ -46,6 +46,11 @@ class Apex:
         pod = self._view.get(ObjectRef(POD, self._namespace, name))
         return pod is not None and is_ready(pod)
 
+    def assert_served(self, report: str = "") -> None:
+        """Fail when there was a moment at which clients found nobody."""
+        if self.outages:
+            raise AssertionError("\n".join([*self.outages, report]))
+
     @contextmanager
     def blind(self) -> Iterator[None]:
         """Overlook what must happen in the block: somebody takes away what serves."""

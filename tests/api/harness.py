@@ -247,7 +247,7 @@ async def harness(plane: ControlPlane, folder: Path) -> AsyncIterator[Harness]:
     async with world(plane, folder, [namespace]) as of:
         with playing(of, namespace, folder) as it:
             yield it
-            assert it.apex.outages == []
+            it.apex.assert_served(it.report())
         await of.clear(namespace)
 
 

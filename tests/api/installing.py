@@ -28,7 +28,7 @@ def install(plane: ControlPlane, *files: Path) -> Path:
 
     Return the kubeconfig of the controller's ServiceAccount, once all is served.
     """
-    crds = [crd(), *(_without_rules(yaml.safe_load(file.read_text())) for file in files)]
+    crds = [crd(), _scaled_object(), *(_without_rules(yaml.safe_load(file.read_text())) for file in files)]
     return asyncio.run(_install(plane, crds))
 
 
@@ -92,6 +92,19 @@ async def _is_served(http: KubeHttp, definition: dict[str, Any]) -> bool:
         if all(each["name"] != spec["names"]["plural"] for each in listed["resources"]):
             return False
     return True
+
+
+def _scaled_object() -> dict[str, Any]:
+    """KEDA's kind as far as the API server is concerned; there is nothing here that scales."""
+    anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    version = {"name": "v1alpha1", "served": True, "storage": True, "schema": {"openAPIV3Schema": anything}}
+    names = {"kind": "ScaledObject", "listKind": "ScaledObjectList", "plural": "scaledobjects"}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "scaledobjects.keda.sh"},
+        "spec": {"group": "keda.sh", "scope": "Namespaced", "names": names, "versions": [version]},
+    }
 
 
 def _without_rules(value: Any) -> Any:

@@ -84,7 +84,7 @@ class Ensemble:
                 if self.installed is not None:
                     it.logs.append(self.installed)
                 await play(it)
-                assert it.apex.outages == []
+                it.apex.assert_served(it.report())
             await self.world.clear(namespace)
             return time.monotonic() - began
 

