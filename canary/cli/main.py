@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from canary import __version__
-from canary.cli import commands, demo, lint, plan, run, status
+from canary.cli import commands, demo, lint, plan, run, status, wait
 from canary.errors import CanaryError
 from canary.spec.crd import crd_yaml
 
@@ -51,6 +51,7 @@ run.register(app)
 status.register(app)
 lint.register(app)
 plan.register(app)
+wait.register(app)
 commands.register(app)
 
 

@@ -146,9 +146,12 @@ class Cache:
 
 
 class Reflector:
-    """Keeps the cache of one kind, in one namespace or all (""), as the API server has it."""
+    """Keeps the cache of one kind, in one namespace or all (""), as the API server has it.
 
-    def __init__(self, http: KubeHttp, cache: Cache, resource: Resource, namespace: str) -> None:
+    `of` is a field selector (`metadata.name=checkout`), "" for all objects.
+    """
+
+    def __init__(self, http: KubeHttp, cache: Cache, resource: Resource, namespace: str, of: str = "") -> None:
         self._http = http
         self._cache = cache
         self._resource = resource
@@ -156,7 +159,8 @@ class Reflector:
         self._path = resource.path(self._namespace)
         self._what = f"{resource.kind}" + (f" in {namespace}" if self._namespace else "")
         self._page = CONTENT_PAGE if resource.kind in CONTENTS else PAGE
-        self._of = (("fieldSelector", NO_HELM),) if resource.kind == SECRET else ()
+        selector = of or (NO_HELM if resource.kind == SECRET else "")
+        self._of = (("fieldSelector", selector),) if selector else ()
         self._failures = 0
         self.filled = asyncio.Event()
         self.failure = ""
