@@ -146,10 +146,7 @@ class Cache:
 
 
 class Reflector:
-    """Keeps the cache of one kind, in one namespace or all (""), as the API server has it.
-
-    `of` is a field selector (`metadata.name=checkout`), "" for all objects.
-    """
+    """Keeps the cache of one kind, in one namespace or all (""), as the API server has it; `of` is a field selector."""
 
     def __init__(self, http: KubeHttp, cache: Cache, resource: Resource, namespace: str, of: str = "") -> None:
         self._http = http
@@ -159,8 +156,8 @@ class Reflector:
         self._path = resource.path(self._namespace)
         self._what = f"{resource.kind}" + (f" in {namespace}" if self._namespace else "")
         self._page = CONTENT_PAGE if resource.kind in CONTENTS else PAGE
-        selector = of or (NO_HELM if resource.kind == SECRET else "")
-        self._of = (("fieldSelector", selector),) if selector else ()
+        of = NO_HELM if resource.kind == SECRET else of
+        self._of = (("fieldSelector", of),) if of else ()
         self._failures = 0
         self.filled = asyncio.Event()
         self.failure = ""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import typer
 from typer.testing import CliRunner
 
-from canary.cli import commands, lint, plan, status
+from canary.cli import commands, lint, plan, status, wait
 from canary.errors import CanaryError
 
 app = typer.Typer()
@@ -15,6 +15,7 @@ status.register(app)
 commands.register(app)
 lint.register(app)
 plan.register(app)
+wait.register(app)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
