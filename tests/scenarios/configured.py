@@ -72,9 +72,9 @@ async def configured(stage: Stage, *more: Manifest, text: str = "old", **spec: A
     return holding
 
 
-def copies(stage: Stage) -> dict[str, str]:
-    """The texts of the copies that the controller made, by name."""
+def copies(stage: Stage, target: str = "checkout") -> dict[str, str]:
+    """The texts of the copies that the controller made for a target, by name."""
     kinds = (CONFIG_MAP, SECRET)
-    labels = {"canary.delivery/target": "checkout"}
+    labels = {"canary.delivery/target": target}
     made = [one for kind in kinds for one in stage.cluster.store.list(kind, "shop", labels)]
     return {one["metadata"]["name"]: " ".join(one["data"].values()) for one in made if one.get("immutable")}

@@ -6,7 +6,8 @@ import pytest
 
 from canary.ports import CANARY, CONFIG_MAP, DEPLOYMENT, POD
 from canary.rollout.phases import Phase
-from tests.builders import canary, config_map, ref
+from canary.sandbox.client import Call, Verb
+from tests.builders import canary, config_map, ref, service
 from tests.embedded import pods_of
 from tests.scenarios.configured import Holding, configured, copies, reading
 from tests.scenarios.stage import Stage, analysis
@@ -111,3 +112,36 @@ async def test_a_primary_that_is_made_again_reads_its_copies(stage: Stage) -> No
         await stage.until(lambda: not served & {one["metadata"]["uid"] for one in stage.cluster.store.list(POD)})
         await stage.until(lambda: len(holding.serving) == 3)
     assert holding.serving == ["old"] * 3
+
+
+async def test_content_that_changes_as_it_is_read_is_not_stored_under_the_older_hash(stage: Stage) -> None:
+    holding = await configured(stage)
+
+    def edit(call: Call) -> None:
+        if call.verb is Verb.READ and call.ref == ref(CONFIG_MAP, "app-config"):
+            stage.client.before = None
+            stage.cluster.apply(config_map(text="newer"))
+
+    stage.client.before = edit
+    stage.cluster.apply(config_map(text="new"))
+    await stage.until(lambda: "newer" in holding.serving)
+    await stage.until(lambda: stage.status.phase is Phase.SUCCEEDED)
+    await stage.rest()
+    assert (holding.serving, list(copies(stage).values())) == (["newer"] * 3, ["newer"])
+    assert "new" not in holding.held.values()
+
+
+async def test_two_canaries_that_read_the_same_have_a_copy_each(stage: Stage) -> None:
+    await configured(stage)
+    cart = reading()
+    spec = {**cart["spec"], "selector": {"matchLabels": {"app": "cart"}}, "replicas": 3}
+    spec["template"] = {**spec["template"], "metadata": {"labels": {"app": "cart"}}}
+    stage.cluster.apply({**cart, "metadata": {**cart["metadata"], "name": "cart"}, "spec": spec})
+    stage.cluster.apply(service("cart"))
+    stage.cluster.apply(canary("cart", analysis=analysis()))
+    await stage.until(lambda: "Initialized" in str(stage.cluster.now(ref(CANARY, "cart")).get("status", {})))
+    mine, [theirs] = copies(stage), copies(stage, "cart")
+    assert theirs not in mine
+    leave(stage)
+    await stage.until(lambda: is_gone(stage))
+    assert (copies(stage), list(copies(stage, "cart"))) == ({}, [theirs])
