@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from canary.contents import content_of
+from canary.controller.copies import copy_ref
+from canary.controller.references import Reference
 from canary.ports import CANARY, CONFIG_MAP, DEPLOYMENT, POD
 from canary.rollout.phases import Phase
 from canary.sandbox.client import Call, Verb
@@ -17,6 +20,11 @@ pytestmark = pytest.mark.looptime
 
 def leave(stage: Stage) -> None:
     stage.cluster.remove(ref(CANARY))
+
+
+def name_of_copy(text: str) -> str:
+    content = content_of(config_map(text=text))
+    return copy_ref("shop", "checkout", Reference(CONFIG_MAP, "app-config"), content).name
 
 
 def is_gone(stage: Stage) -> bool:
@@ -122,13 +130,15 @@ async def test_content_that_changes_as_it_is_read_is_not_stored_under_the_older_
             stage.client.before = None
             stage.cluster.apply(config_map(text="newer"))
 
+    made: dict[str, str] = {}
+    stage.cluster.store.listen(lambda _: made.update(copies(stage)))
     stage.client.before = edit
     stage.cluster.apply(config_map(text="new"))
     await stage.until(lambda: "newer" in holding.serving)
     await stage.until(lambda: stage.status.phase is Phase.SUCCEEDED)
     await stage.rest()
     assert (holding.serving, list(copies(stage).values())) == (["newer"] * 3, ["newer"])
-    assert "new" not in holding.held.values()
+    assert made == {name_of_copy(text): text for text in ("old", "newer")}
 
 
 async def test_two_canaries_that_read_the_same_have_a_copy_each(stage: Stage) -> None:
