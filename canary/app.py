@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import secrets
 import socket
@@ -20,8 +21,7 @@ from canary.clients.kube_http import connect
 from canary.clients.prometheus import Prometheus
 from canary.clients.prometheus_http import PrometheusAccess
 from canary.clients.slack import LogNotifier, Slack, SlackSummary
-from canary.clients.slack_api import SlackSettings, sender
-from canary.clients.slack_counted import CountedSender
+from canary.clients.slack_api import SlackSettings
 from canary.controller import scalers
 from canary.controller.asking import Asker
 from canary.controller.config import Configs
@@ -58,6 +58,8 @@ from meshes.contract import Mesh
 log = structlog.get_logger()
 
 LEASE_NAME = "canary-controller"
+LAST_WORDS_S = 5.0
+"""How long the end of the controller waits for people to be told what happened."""
 
 KINDS = (
     CANARY,
@@ -123,16 +125,29 @@ async def control(outside: Outside, settings: Settings, *, epoch: str, telemetry
     )
     passes = _queue("passes", Reconciler(tools), telemetry)
     shims = _queue("shims", Shim(outside.cluster, teller), telemetry)
+    outside.notifier.listen(lambda namespace, name: passes.add((namespace, name)))
     Watch(outside.cluster, wake=passes.add, shim=shims.add, concerned=configs.concerned).start()
     queues = {"passes": passes, "shims": shims, "asks": asks}
     with telemetry.leading(queues):
         async with asyncio.TaskGroup() as tasks:
             for name, queue in queues.items():
                 tasks.create_task(queue.run(), name=name)
+            await _until_the_end(outside.notifier)
 
 
 def _queue(name: str, handle: Handler, telemetry: Telemetry) -> KeyQueue:
     return KeyQueue(timed(handle, partial(telemetry.passed, name)), on_failure=_failed, jitter=random.random)
+
+
+async def _until_the_end(notifier: Notifier) -> None:
+    """Wait to be cancelled; then have what waits told and written down, for a bounded time: passes still run."""
+    try:
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WORDS_S):
+                await notifier.idle()
+        raise
 
 
 async def serve(settings: Settings, *, kubeconfig: Path | None, context: str | None) -> None:
@@ -235,8 +250,7 @@ async def _notifier(settings: Settings, parts: AsyncExitStack, telemetry: Teleme
         mention=settings.slack_mention,
         api_url=settings.slack_api_url,
     )
-    counted = CountedSender(sender(slack), telemetry.requested)
-    notifier = await parts.enter_async_context(Slack(slack, send_with=counted))
+    notifier = await parts.enter_async_context(Slack(slack, on_request=telemetry.requested))
     telemetry.look_at_messages(lambda: _messages(notifier.summary))
     return notifier
 

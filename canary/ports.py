@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
+from canary.rollout.model import Thread
 from meshes.contract import Kind, Manifest, ObjectRef
 
 DEPLOYMENT = Kind("apps", "Deployment")
@@ -139,10 +140,26 @@ class Metrics(Protocol):
 
 
 class Notifier(Protocol):
-    """Where people are told. Never waits: messages are handed over and sent beside the loop."""
+    """Where people are told. Never waits: what is to be told is handed over and sent beside the loop."""
 
-    def tell(self, notice: Notification) -> None:
-        """Take one message for sending."""
+    @property
+    def lasting(self) -> bool:
+        """True when what waits is to be kept in the status until a receipt says that it was told."""
+
+    def tell(self, bulletin: Bulletin) -> None:
+        """Take what there is to tell about one canary. A later bulletin replaces this one, its notices included."""
+
+    def receipt(self, namespace: str, canary: str) -> Receipt | None:
+        """Return what came of the telling so far, None when nothing did in this process."""
+
+    def forget(self, namespace: str, canary: str) -> None:
+        """Tell what still waits, and ask for no more passes: the Canary is gone."""
+
+    def listen(self, wake: Callable[[str, str], None]) -> None:
+        """Call `wake` with namespace and name whenever a receipt is due to be written."""
+
+    async def idle(self) -> None:
+        """Return once nothing waits that could be sent now."""
 
 
 class Peer(StrEnum):
@@ -177,7 +194,9 @@ def ignore_request(_: Request) -> None:
 class Notification:
     """One message to people about one canary. `channel` and `mention` are "" for the controller's defaults.
 
-    `facts` are short label/value pairs that are shown under the text. `failure` decides the colour and the mention.
+    `facts` are short label/value pairs that are shown under the text. `failure` decides the colour, `mentions` whether
+    the mention is used. With `loud` it is shown in the channel, though it belongs to a thread. `number` rises with each
+    of a canary; `rollout` names the rollout that it is about, "" for none.
     """
 
     namespace: str
@@ -188,6 +207,90 @@ class Notification:
     facts: Mapping[str, str]
     channel: str = ""
     mention: str = ""
+    mentions: bool = False
+    loud: bool = False
+    number: int = 0
+    rollout: str = ""
+    at: datetime | None = None
+
+
+class Mood(StrEnum):
+    """How a rollout fares, for a colour or a sign."""
+
+    RUNNING = "running"
+    WAITING = "waiting"
+    """It waits for a person, or fails and may be rolled back."""
+    GOOD = "good"
+    BAD = "bad"
+    ENDED = "ended"
+    """Neither good nor bad: reverted or superseded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckLine:
+    """One check in words, with value, limit and requests; `passed` is None when it was not judged."""
+
+    text: str
+    passed: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """One rollout as of now. `weight` is percent, `steps` the weights of the plan; `step` counts from 1, 0 before.
+
+    `message` says what it waits for or why it ended, `until` until when (None: no moment is known). `commands` are what
+    a person may type in answer.
+    """
+
+    namespace: str
+    canary: str
+    phase: str
+    mood: Mood
+    revision: str
+    image: str
+    stable: str
+    weight: int
+    step: int
+    steps: Sequence[int]
+    checks: Sequence[CheckLine]
+    message: str
+    until: datetime | None
+    commands: Sequence[str]
+    started_at: datetime | None
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bulletin:
+    """All that is to be told about one canary, as the status has it.
+
+    `uid` is the Canary's. `notices` are what waits, oldest first, those numbered `sure_from` and up made since the
+    last bulletin: no other process can have told them. `cards` are by rollout; `thread` is where the newest one's
+    message is.
+    """
+
+    namespace: str
+    canary: str
+    uid: str
+    now: datetime
+    notices: Sequence[Notification]
+    sure_from: int
+    cards: Mapping[str, Card]
+    thread: Thread | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What came of the telling: notices up to number `told` are done with, and where the rollout's message is now.
+
+    `due`: it is to be written now, not only with the next change. `trouble` is why nothing can be told, "" for
+    nothing; it waits for a person to mend it.
+    """
+
+    told: int
+    thread: Thread | None
+    due: bool
+    trouble: str = ""
 
 
 def ref_of(manifest: Mapping[str, Any]) -> ObjectRef:

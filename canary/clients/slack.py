@@ -1,36 +1,34 @@
-"""Slack as the controller's `Notifier`: messages are queued and sent beside the loop; nothing ever waits for Slack.
+"""Slack as the controller's `Notifier`: what is to be told is sent beside the loop; nothing ever waits for Slack.
 
-What a message looks like is `slack_message.py`, one exchange with Slack is `slack_api.py`. Nothing is remembered over a
-restart: that a message is due is the business of the status.
+Each canary has a box of its own (slack_box.py). Nothing is remembered over a restart: what waits, and where a
+rollout's message is, stands in the status.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Self
 
 import structlog
 
-from canary.clients.retry import Patience, retrying
-from canary.clients.slack_api import Sender, SlackSettings, sender
-from canary.clients.slack_message import render
+from canary.clients.slack_api import Refused, SlackApi, SlackSettings, WebApi, Webhook
+from canary.clients.slack_box import Box, Tools
+from canary.clients.slack_counted import CountedApi, CountedPost
+from canary.clients.slack_desk import Desk
 from canary.errors import ConfigError, Rejected, Unavailable
-from canary.ports import Notification
+from canary.ports import Bulletin, Notification, OnRequest, Receipt
 
 _log = structlog.get_logger(__name__)
 
-ROOM = 1000
-OLDEST = timedelta(hours=1)
-FLUSH = timedelta(seconds=5)
+WRITTEN_WITHIN_S = 10.0
+"""A receipt that nothing waits for is written with the next change of the status, or after so many seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlackSummary:
-    """How the queue stands: messages waiting now, and since the start sent, refused by Slack, and dropped.
+    """How the telling stands: messages waiting now, and since the start sent, refused by Slack, and dropped.
 
     `trouble` is why Slack takes nothing at present, "" when it does.
     """
@@ -42,137 +40,189 @@ class SlackSummary:
     trouble: str
 
 
-@dataclass(slots=True)
-class _Counts:
-    sent: int = 0
-    refused: int = 0
-    dropped: int = 0
+class _Ledger:
+    """Counts, and logs what a person should know, once."""
+
+    def __init__(self) -> None:
+        self.counts = {"sent": 0, "refused": 0, "dropped": 0}
+        self.trouble = ""
+        self._refusals: set[tuple[str, str]] = set()
+
+    def sent(self) -> None:
+        self.counts["sent"] += 1
+
+    def reached(self) -> None:
+        if self.trouble:
+            _log.info("slack_recovered")
+        self.trouble = ""
+
+    def in_trouble(self, err: Unavailable) -> None:
+        if not self.trouble:
+            _log.warning("slack_failed", why=str(err))
+        self.trouble = str(err)
+
+    def dropped(self, notice: Notification, why: str) -> None:
+        self.counts["dropped"] += 1
+        _log.error("slack_message_dropped", why=why, text=notice.text, **_facts(notice))
+
+    def refused(self, notice: Notification, err: Refused, channel: str) -> None:
+        self.counts["refused"] += 1
+        if (channel, err.code) not in self._refusals:
+            self._refusals.add((channel, err.code))
+            _log.error("slack_message_refused", why=str(err), channel=channel, **_facts(notice))
 
 
 class Slack:
-    """Sends notices one after the other, in the order in which they came; sending runs inside `async with`.
+    """Sends what bulletins say, in order within a canary; sending runs inside `async with`.
 
-    While Slack is down a message is tried again for an hour from when it came, then dropped; over `ROOM` waiting, the
-    oldest is dropped. Each drop is logged. What Slack refuses for good is logged and not tried again.
+    While Slack is down a message is tried again until an hour after it was due, then dropped, which is logged. What
+    Slack refuses for good is logged once and not tried again.
     """
 
-    def __init__(self, settings: SlackSettings, *, send_with: Sender | None = None, flush: timedelta = FLUSH) -> None:
-        self._settings = settings
-        self._sender = send_with or sender(settings)
-        self._flush = flush
-        self._queue: deque[tuple[float, Notification]] = deque()
-        self._sending = False
-        self._counts = _Counts()
-        self._trouble = ""
-        self._came = asyncio.Event()
-        self._idle = asyncio.Event()
-        self._idle.set()
-        self._task: asyncio.Task[None] | None = None
+    lasting = True
+
+    def __init__(
+        self, settings: SlackSettings, *, api: SlackApi | None = None, on_request: OnRequest = lambda _: None
+    ) -> None:
+        self._ledger = _Ledger()
+        self._listener: Callable[[str, str], None] | None = None
+        by_token = bool(settings.token)
+        self._desk = Desk(CountedApi(api or WebApi(settings), on_request)) if by_token else None
+        self._tools = Tools(
+            settings=settings,
+            desk=self._desk,
+            hook=None if by_token else CountedPost(Webhook(settings), on_request),
+            ledger=self._ledger,
+            wake=self._wake,
+        )
+        self._boxes: dict[tuple[str, str], Box] = {}
+        self._tasks: dict[Box, asyncio.Task[None]] = {}
+        self._timers: dict[Box, asyncio.TimerHandle] = {}
+        self._hurry = False
+        self._moved = asyncio.Event()
 
     async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._drain(), name="slack")
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Send what waits, for at most the flush time; then stop. What is left is lost, and that is logged."""
-        if self._task is None:
-            return
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._flush.total_seconds()):
-                await self._idle.wait()
-        task, self._task = self._task, None
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-        for _, notice in self._queue:
-            self._drop(notice, "the controller stopped")
-        self._queue.clear()
+        """Stop sending. What waits stands in the status, for the next controller."""
+        for timer in self._timers.values():
+            timer.cancel()
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if waiting := self.summary.waiting:
+            _log.info("slack_messages_left", waiting=waiting)
 
-    def tell(self, notice: Notification) -> None:
-        if len(self._queue) >= ROOM:
-            self._drop(self._queue.popleft()[1], f"over {ROOM} messages wait")
-        self._queue.append((asyncio.get_running_loop().time(), notice))
-        self._idle.clear()
-        self._came.set()
+    def tell(self, bulletin: Bulletin) -> None:
+        key = (bulletin.namespace, bulletin.canary)
+        box = self._boxes.get(key)
+        if box is not None and box.bulletin.uid != bulletin.uid:
+            self.forget(*key)
+            box = None
+        if box is None:
+            if not bulletin.notices and bulletin.thread is None:
+                return
+            box = self._boxes[key] = Box(self._tools, bulletin)
+        box.take(bulletin)
+        if not box.unwritten and (timer := self._timers.pop(box, None)):
+            timer.cancel()
+        self._start(box)
+
+    def receipt(self, namespace: str, canary: str) -> Receipt | None:
+        box = self._boxes.get((namespace, canary))
+        return None if box is None else box.receipt(self._hurry or (box.unwritten and self._is_due(box)))
+
+    def forget(self, namespace: str, canary: str) -> None:
+        box = self._boxes.pop((namespace, canary), None)
+        if box is not None:
+            box.leave()
+            self._start(box)
+
+    def listen(self, wake: Callable[[str, str], None]) -> None:
+        self._listener = wake
+
+    async def idle(self) -> None:
+        self._hurry = True
+        for (namespace, canary), box in self._boxes.items():
+            if box.unwritten:
+                self._wake(namespace, canary)
+        while self._tasks or any(box.busy for box in self._boxes.values()):
+            self._moved.clear()
+            await self._moved.wait()
 
     async def check(self) -> None:
         """Return if Slack knows us; raises `ConfigError` when the credentials are wrong, else `Unavailable`."""
+        if self._desk is None:
+            return  # a webhook cannot be asked anything without sending
         try:
-            await self._sender.check()
+            await self._desk.check()
         except Rejected as err:
             raise ConfigError(str(err)) from err
 
     @property
     def summary(self) -> SlackSummary:
-        """How the queue stands."""
-        counts = self._counts
-        return SlackSummary(
-            waiting=len(self._queue) + self._sending,
-            sent=counts.sent,
-            refused=counts.refused,
-            dropped=counts.dropped,
-            trouble=self._trouble,
-        )
+        """How the telling stands."""
+        waiting = sum(len(box.waiting) for box in self._boxes.values())
+        return SlackSummary(waiting=waiting, trouble=self._ledger.trouble, **self._ledger.counts)
 
-    async def _drain(self) -> None:
-        while True:
-            await self._came.wait()
-            while self._queue:
-                came, notice = self._queue.popleft()
-                self._sending = True
-                try:
-                    await self._deliver(came, notice)
-                except asyncio.CancelledError:
-                    self._queue.appendleft((came, notice))
-                    raise
-                finally:
-                    self._sending = False
-            self._came.clear()
-            self._idle.set()
+    def _start(self, box: Box) -> None:
+        self._moved.set()
+        if box not in self._tasks:
+            name = f"slack {box.bulletin.namespace}/{box.bulletin.canary}"
+            self._tasks[box] = asyncio.create_task(self._run(box), name=name)
 
-    async def _deliver(self, came: float, notice: Notification) -> None:
-        """Send one message or give it up. Whatever it does, the next one gets its turn."""
-        age = timedelta(seconds=asyncio.get_running_loop().time() - came)
-        channel = notice.channel or self._settings.channel
-        message = render(notice, mention=self._settings.mention)
-        patience = Patience(tries=None, within=OLDEST - age, first=1.0, longest=60.0)
+    async def _run(self, box: Box) -> None:
         try:
-            if age >= OLDEST:
-                raise Unavailable(self._trouble)
-            await retrying(lambda: self._sender.send(channel, message), patience, failed=self._in_trouble)
-        except Unavailable as err:
-            self._in_trouble(err)
-            self._drop(notice, "Slack took nothing for an hour")
-        except Rejected as err:
-            self._counts.refused += 1
-            _log.error("slack_message_refused", why=str(err), **_facts(notice))
-        except Exception as err:  # noqa: BLE001 - one message that breaks must not silence those after it
-            self._drop(notice, f"sending it broke ({type(err).__name__})")
-        else:
-            self._counts.sent += 1
-            if self._trouble:
-                _log.info("slack_recovered", waiting=len(self._queue))
-            self._trouble = ""
+            await box.run()
+        except Exception as err:  # noqa: BLE001 - a fault in telling about one canary silences no other
+            _log.error("slack_broke", error=type(err).__name__, exc_info=err)
+        finally:
+            del self._tasks[box]
+            self._moved.set()
+        if box.unwritten and (self._hurry or not self._is_waited_for(box)):
+            delay = 0.0 if self._hurry or box.trouble else WRITTEN_WITHIN_S
+            loop = asyncio.get_running_loop()
+            self._timers[box] = loop.call_later(delay, self._wake, box.bulletin.namespace, box.bulletin.canary)
 
-    def _in_trouble(self, err: Unavailable) -> None:
-        if not self._trouble:
-            _log.warning("slack_failed", why=str(err), waiting=len(self._queue) + 1)
-        self._trouble = str(err)
+    def _is_waited_for(self, box: Box) -> bool:
+        timer = self._timers.get(box)
+        return timer is not None and timer.when() > asyncio.get_running_loop().time()
 
-    def _drop(self, notice: Notification, why: str) -> None:
-        self._counts.dropped += 1
-        _log.error("slack_message_dropped", why=why, text=notice.text, **_facts(notice))
+    def _is_due(self, box: Box) -> bool:
+        timer = self._timers.get(box)
+        return box.trouble != "" or (timer is not None and timer.when() <= asyncio.get_running_loop().time())
+
+    def _wake(self, namespace: str, canary: str) -> None:
+        if self._listener is not None:
+            self._listener(namespace, canary)
 
 
 class LogNotifier:
     """The `Notifier` for when no Slack is configured: each notice is a line in the log."""
 
-    def tell(self, notice: Notification) -> None:
-        log = _log.warning if notice.failure else _log.info
-        log("people_told", text=notice.text, facts=dict(notice.facts), **_facts(notice))
+    lasting = False
+
+    def tell(self, bulletin: Bulletin) -> None:
+        for notice in bulletin.notices:
+            log = _log.warning if notice.failure else _log.info
+            log("people_told", text=notice.text, facts=dict(notice.facts), **_facts(notice))
+
+    def receipt(self, namespace: str, canary: str) -> Receipt | None:
+        """Nothing waits."""
+
+    def forget(self, namespace: str, canary: str) -> None:
+        """Nothing waits."""
+
+    def listen(self, wake: Callable[[str, str], None]) -> None:
+        """Nothing needs to be written."""
+
+    async def idle(self) -> None:
+        """Nothing waits."""
 
 
 def _facts(notice: Notification) -> dict[str, str]:

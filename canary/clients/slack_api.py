@@ -1,4 +1,4 @@
-"""One message to Slack, by a bot's token or by an incoming webhook, and what Slack's answers mean.
+"""One call of Slack, by a bot's token or by an incoming webhook, and what Slack's answers mean.
 
 The token and the webhook's URL are secrets: no message of ours repeats what an SDK error says.
 """
@@ -6,27 +6,25 @@ The token and the webhook's URL are secrets: no message of ours repeats what an 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
-from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
 from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
-from canary.clients.slack_message import SlackMessage
 from canary.errors import ConfigError, Rejected, Unavailable
 
 API = "https://slack.com/api/"
 TIMEOUT = 10
-RATE_LIMIT_TRIES = 2
 
-PASSING = frozenset(
-    {"accesslimited", "fatal_error", "internal_error", "message_limit_exceeded", "rate_limited", "ratelimited"}
-    | {"request_timeout", "rollup_error", "service_unavailable", "team_added_to_org"}
+LIMITS = frozenset({"accesslimited", "message_limit_exceeded", "rate_limited", "ratelimited"})
+PASSING = LIMITS | frozenset(
+    {"fatal_error", "internal_error", "request_timeout", "rollup_error", "service_unavailable", "team_added_to_org"}
 )
 """Errors that go by: https://docs.slack.dev/reference/methods/chat.postMessage#errors."""
 
@@ -37,7 +35,7 @@ REMEDY = {
     "invalid_auth": "check SLACK_BOT_TOKEN",
     "invalid_token": "check SLACK_WEBHOOK_URL",
     "is_archived": "choose another channel",
-    "missing_scope": "give the app the scope chat:write",
+    "missing_scope": "give the app its scopes (docs/slack.md) and install it anew",
     "no_service": "check SLACK_WEBHOOK_URL",
     "not_authed": "check SLACK_BOT_TOKEN",
     "not_in_channel": "invite the app to the channel, or give it the scope chat:write.public",
@@ -77,91 +75,95 @@ class SlackSettings:
             raise ConfigError(f"SLACK_API_URL is {self.api_url!r}, which is no URL: it looks like {API}")
 
 
-class Sender(Protocol):
-    """Sends one message now."""
+class Refused(Rejected):
+    """Slack will not take it, now or later; `code` is its word for why."""
 
-    async def send(self, channel: str, message: SlackMessage) -> None:
-        """Return when Slack has taken the message; raises `Unavailable` (it may later) or `Rejected` (it will not)."""
-
-    async def check(self) -> None:
-        """Return if the credentials are good, as far as that can be known without sending; raises as `send` does."""
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
-def sender(settings: SlackSettings) -> Sender:
-    """Return what sends with these settings."""
-    return _Bot(settings) if settings.token else _Webhook(settings)
+class SlackApi(Protocol):
+    """Slack's Web API with a bot's token."""
+
+    async def call(self, method: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return Slack's answer; raises `Unavailable` (it may work later) or `Refused` (it will not)."""
 
 
-class _Bot:
+class WebApi:
+    """The Web API over HTTP. Each call has a time-out and is made once."""
+
     def __init__(self, settings: SlackSettings) -> None:
-        self._client = AsyncWebClient(
-            token=settings.token,
-            base_url=settings.api_url,
-            timeout=TIMEOUT,
-            logger=_quiet,
-            retry_handlers=[AsyncRateLimitErrorRetryHandler(max_retry_count=RATE_LIMIT_TRIES)],
+        client = AsyncWebClient(
+            token=settings.token, base_url=settings.api_url, timeout=TIMEOUT, logger=_quiet, retry_handlers=[]
         )
+        self._methods: Mapping[str, Callable[..., Awaitable[AsyncSlackResponse]]] = {
+            "auth.test": client.auth_test,
+            "chat.postMessage": client.chat_postMessage,
+            "chat.update": client.chat_update,
+            "conversations.history": client.conversations_history,
+            "conversations.list": client.conversations_list,
+            "conversations.replies": client.conversations_replies,
+        }
 
-    async def send(self, channel: str, message: SlackMessage) -> None:
+    async def call(self, method: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        """As SlackApi does; raises KeyError for a method that canary does not use."""
+        send = self._methods[method]
         try:
-            await self._client.chat_postMessage(
-                channel=channel, unfurl_links=False, unfurl_media=False, **message.body()
-            )
+            answer = await send(**arguments)
         except _SDK_FAULTS as err:
-            raise _meaning(err, f"the message to Slack channel {channel!r}") from None
-
-    async def check(self) -> None:
-        try:
-            await self._client.auth_test()
-        except _SDK_FAULTS as err:
-            raise _meaning(err, "the bot's token for Slack") from None
+            raise _meaning(err, f"Slack's {method}{_about(arguments)}") from None
+        return answer.data if isinstance(answer.data, dict) else {}
 
 
-class _Webhook:
+class Webhook:
+    """An incoming webhook."""
+
     def __init__(self, settings: SlackSettings) -> None:
-        self._client = AsyncWebhookClient(
-            settings.webhook_url,
-            timeout=TIMEOUT,
-            logger=_quiet,
-            retry_handlers=[AsyncRateLimitErrorRetryHandler(max_retry_count=RATE_LIMIT_TRIES)],
-        )
+        self._client = AsyncWebhookClient(settings.webhook_url, timeout=TIMEOUT, logger=_quiet, retry_handlers=[])
 
-    async def send(self, channel: str, message: SlackMessage) -> None:
+    async def post(self, body: Mapping[str, Any]) -> None:
+        """Return when Slack has taken the message; raises `Unavailable` or `Refused`."""
         what = "the message to Slack's webhook"
         try:
-            answer = await self._client.send_dict(message.body())
+            answer = await self._client.send_dict(dict(body))
         except _SDK_FAULTS as err:
             raise _meaning(err, what) from None
         if answer.status_code != 200:
-            raise _fault(what, answer.body.strip(), answer.status_code, answer.headers)
-
-    async def check(self) -> None:
-        """A webhook cannot be asked anything without sending."""
+            raise fault_of(what, answer.body.strip(), answer.status_code, answer.headers)
 
 
-def _meaning(err: Exception, what: str) -> Unavailable | Rejected:
+def _about(arguments: Mapping[str, Any]) -> str:
+    return f" in channel {arguments['channel']!r}" if "channel" in arguments else ""
+
+
+def _meaning(err: Exception, what: str) -> Unavailable | Refused:
     if isinstance(err, SlackApiError):
         answer = err.response
         data = getattr(answer, "data", None)
         code = data.get("error", "") if isinstance(data, dict) else ""
         status = getattr(answer, "status_code", getattr(answer, "status", 0))
-        return _fault(what, str(code), int(status), answer.headers)
+        return fault_of(what, str(code), int(status), answer.headers)
     if isinstance(err, SlackClientError | ValueError | TypeError | AttributeError):
-        return Unavailable(f"{what}: what answers is not Slack ({type(err).__name__}): check SLACK_API_URL and proxies")
-    return Unavailable(f"{what}: Slack cannot be reached ({type(err).__name__}): check the network and proxies")
+        words = f"{what}: what answers is not Slack ({type(err).__name__}): check SLACK_API_URL and proxies"
+        return Unavailable(words, outcome_unknown=True)
+    words = f"{what}: Slack cannot be reached ({type(err).__name__}): check the network and proxies"
+    return Unavailable(words, outcome_unknown=not isinstance(err, aiohttp.ClientConnectorError))
 
 
-def _fault(what: str, code: str, status: int, headers: Mapping[str, Any]) -> Unavailable | Rejected:
-    """Sort by Slack's code; without one of the form that codes have, by the HTTP status."""
+def fault_of(what: str, code: str, status: int, headers: Mapping[str, Any]) -> Unavailable | Refused:
+    """Return the error for an answer, by Slack's code; without one of the form that codes have, by the HTTP status.
+
+    An answer that says that something broke leaves open whether the message is there.
+    """
     known = code if code.replace("_", "").isalnum() and len(code) <= 60 else ""
     if status == 429 or status >= 500 or known in PASSING or not known:
         wait = str(headers.get("Retry-After", ""))
-        retry_after = float(wait) if wait.isdecimal() else None
-        return Unavailable(
-            f"{what}: Slack cannot take it now (HTTP {status} {known})".rstrip(), retry_after=retry_after
-        )
+        words = f"{what}: Slack cannot take it now (HTTP {status} {known})".rstrip()
+        limited = status == 429 or known in LIMITS
+        return Unavailable(words, retry_after=float(wait) if wait.isdecimal() else None, outcome_unknown=not limited)
     remedy = REMEDY.get(known, "see this code in Slack's documentation")
-    return Rejected(f"{what} is refused ({known}): {remedy}")
+    return Refused(f"{what} is refused ({known}): {remedy}", known)
 
 
 def _is_url(text: str) -> bool:

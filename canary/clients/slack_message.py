@@ -37,13 +37,13 @@ class SlackMessage:
 
 
 def render(notice: Notification, *, mention: str = "") -> SlackMessage:
-    """Return the message. `mention` (a user's, group's or `here`) is used when the notice has none, on failure only.
+    """Return the message. `mention` (a user's, group's or `here`) is used when the notice calls for one and has none.
 
     What the notice says is shown as it is: nothing in it can mention, link or break the form. Text that is too long is
     cut and ends in "…"; facts over 20 are left out and counted.
     """
     sign = "🔴" if notice.failure else "🟢"
-    whom = mentions(notice.mention or mention) if notice.failure else ""
+    whom = mentions(notice.mention or mention) if notice.mentions else ""
     head = f"{sign} *{fit(f'{notice.namespace}/{notice.canary}', 300)}* "
     tail = f" {whom}" if whom else ""
     text = head + fit(notice.text, TEXT_LIMIT - len(head) - len(tail)) + tail

@@ -35,6 +35,7 @@ from canary.ports import CANARY, DEPLOYMENT, Clock, Cluster, Metrics, ref_of
 from canary.rollout.decide import decide
 from canary.rollout.model import Answer, Condition, Decision, Fault, Notice, Plan, Question, Status, Timing, Truth
 from canary.rollout.questions import questions
+from canary.rollout.situation import Pass
 from canary.spec.plan import plan_from
 from canary.spec.status import status_from_json, status_to_json
 from meshes.contract import Manifest, Mesh, ObjectRef
@@ -101,6 +102,7 @@ class Reconciler:
             self._tools.asker.forget(key)
             self._tools.witness.gone(key)
             self._tools.configs.forget(key)
+            self._tools.teller.forget(*key)
             return None
         with lines.of_pass(key, next(self._serial)):
             try:
@@ -137,19 +139,21 @@ class Reconciler:
             return timedelta(0)
         seen = replace(seen, world=replace(seen.world, answers=self._answers(key, found)))
         decision = decide(plan=plan, status=status, world=seen.world, now=found.now)
+        decision = replace(decision, status=self._tools.teller.remember(status, decision, plan))
         decision = replace(decision, status=self._fenced(key, canary, with_objects(decision.status, plan)))
         written = await self._write_status(key, canary, status, decision.status)
         self._tools.witness.seen(key, decision.status, plan.checks)
+        it = Pass(plan=plan, status=decision.status, world=seen.world, now=found.now)
+        self._tools.teller.post(it, status, decision.notices, canary["metadata"]["uid"])
         drift = self._drifts.setdefault(key, Drift(self._tools.clock))
-        act = Act(
-            cluster=self._tools.cluster, mesh=found.mesh, seen=seen, decision=decision, canary=written, drift=drift
-        )
+        cluster = self._tools.cluster
+        act = Act(cluster=cluster, mesh=found.mesh, seen=seen, decision=decision, canary=written, drift=drift)
         try:
             await act.run()
         except CanaryError:
-            await self._announce(act, decision, plan)  # the status says it already: nobody would tell it later
+            await self._announce(act, it)  # the status says it already: nobody would tell it later
             raise
-        await self._announce(act, decision, plan)
+        await self._announce(act, it)
         await self._drop_command(act, decision)
         lines.reconciled(status, decision.status, decision.because)
         if decision.again_in is not None and decision.status == status and self._tools.asker.is_out(key):
@@ -254,9 +258,7 @@ class Reconciler:
         return replace(status, memory=replace(status.memory, epoch=self._epochs[key]))
 
     async def _write_status(self, key: Key, canary: Manifest, before: Status, after: Status) -> Manifest:
-        if after == before:
-            return canary
-        patch = exact(canary.get("status") or {}, status_to_json(after))
+        patch = exact(canary.get("status") or {}, status_to_json(after)) if after != before else {}
         if not patch:
             return canary
         written = await self._tools.cluster.patch(
@@ -265,9 +267,9 @@ class Reconciler:
         self._written[key] = written.get("status") or {}
         return written
 
-    async def _announce(self, act: Act, decision: Decision, plan: Plan) -> None:
-        notices = (*decision.notices, *act.hands.repaired)
-        self._tools.teller.post(notices, plan)
+    async def _announce(self, act: Act, it: Pass) -> None:
+        trouble = self._tools.teller.also(it, act.hands.repaired, act.canary["metadata"]["uid"])
+        notices = (*act.decision.notices, *act.hands.repaired, *trouble)
         await self._record(notices, About(canary=act.canary, target=act.target))
 
     async def _drop_command(self, act: Act, decision: Decision) -> None:
@@ -276,8 +278,7 @@ class Reconciler:
             latest = act.canary if ref_of(holder) == ref_of(act.canary) else act.target
             if latest is not None and COMMAND in annotations_of(latest):
                 patch = {"metadata": {"annotations": {COMMAND: None}}}
-                version = resource_version(latest)
-                await self._tools.cluster.patch(ref_of(latest), patch, resource_version=version)
+                await self._tools.cluster.patch(ref_of(latest), patch, resource_version=resource_version(latest))
 
     async def _record(self, notices: Sequence[Notice], about: About) -> None:
         lines.told(notices)

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+import structlog
+
 from canary.controller.names import GENERATED, MANAGER, labels_of
+from canary.controller.outbox import ROOM, bulletin, posted, received
 from canary.errors import CanaryError, Conflict
-from canary.ports import Clock, Cluster, Notification, Notifier
-from canary.rollout.model import Notice, Plan
+from canary.ports import Clock, Cluster, Notifier
+from canary.rollout.model import Decision, Notice, Plan, Status
+from canary.rollout.situation import Pass
 from meshes.contract import Manifest
+
+log = structlog.get_logger()
 
 LONGEST_NOTE = 1024
 """What the API server takes as the message of an Event."""
@@ -33,23 +39,58 @@ class Teller:
         self._cluster = cluster
         self._notifier = notifier
         self._clock = clock
+        self._troubles: dict[tuple[str, str], str] = {}
+        self._later: dict[tuple[str, str], tuple[Notice, ...]] = {}
 
-    def post(self, notices: Iterable[Notice], plan: Plan) -> None:
-        """Hand the notices that are for people over to the notifier."""
-        for notice in notices:
-            if notice.slack:
-                self._notifier.tell(
-                    Notification(
-                        namespace=plan.namespace,
-                        canary=plan.name,
-                        reason=notice.reason,
-                        text=notice.text,
-                        failure=notice.warning,
-                        facts=notice.facts,
-                        channel=plan.slack_channel,
-                        mention=plan.slack_mention,
-                    )
-                )
+    def remember(self, before: Status, decision: Decision, plan: Plan) -> Status:
+        """Return the decision's status with what is to be told in it, and without what was told.
+
+        A receipt alone is no reason for a write before it is due.
+        """
+        now = self._clock.now()
+        if not self._notifier.lasting:
+            return replace(decision.status, telling=replace(decision.status.telling, letters=()))
+        notices = (*self._later.get((plan.namespace, plan.name), ()), *decision.notices)
+        after, crowded_out = posted(before, decision.status, notices, now)
+        for letter in crowded_out:
+            log.error("slack_message_dropped", why=f"over {ROOM} messages wait", text=letter.text, reason=letter.reason)
+        receipt = self._notifier.receipt(plan.namespace, plan.name)
+        return after if receipt is None or (after == before and not receipt.due) else received(after, receipt)
+
+    def post(self, it: Pass, before: Status, notices: Iterable[Notice], uid: str) -> None:
+        """Hand what waits in the status, once it is written, over to the notifier."""
+        status = it.status
+        if not self._notifier.lasting:
+            status, _ = posted(before, status, notices, it.now)
+        self._later.pop((it.plan.namespace, it.plan.name), None)
+        if self._notifier.lasting or status.telling.letters:
+            self._notifier.tell(bulletin(it.on(status), uid, before.telling.last + 1))
+
+    def also(self, it: Pass, notices: Sequence[Notice], uid: str) -> tuple[Notice, ...]:
+        """Have told what came up while acting, and return what keeps people from being told, for an Event.
+
+        Where what waits is kept in the status it is told with the next pass, which what was done here brings.
+        """
+        key = (it.plan.namespace, it.plan.name)
+        if self._notifier.lasting and notices:
+            self._later[key] = (*self._later.get(key, ()), *notices)
+        elif notices:
+            self.post(it, it.status, notices, uid)
+        return self._trouble(key)
+
+    def forget(self, namespace: str, canary: str) -> None:
+        """Have the last words told about a Canary that is gone."""
+        self._troubles.pop((namespace, canary), None)
+        self._later.pop((namespace, canary), None)
+        self._notifier.forget(namespace, canary)
+
+    def _trouble(self, key: tuple[str, str]) -> tuple[Notice, ...]:
+        receipt = self._notifier.receipt(*key)
+        found = receipt.trouble if receipt is not None else ""
+        if found == self._troubles.get(key, ""):
+            return ()
+        self._troubles[key] = found
+        return (Notice(reason="SlackRefused", text=found, warning=True, slack=False),) if found else ()
 
     async def record(self, notices: Iterable[Notice], about: About) -> list[str]:
         """Write the notices as Events, on the Deployment too where a rollout starts or ends; return what went wrong."""

@@ -16,6 +16,7 @@ from canary.rollout.decision import (
     TargetWanted,
     Wanted,
 )
+from canary.rollout.letters import Letter, Telling, Thread
 from canary.rollout.plan import Builtin, Check, Limit, NoData, Objects, Plan, ServicePlan, Step, Timing, TrackConfig
 from canary.rollout.status import (
     CheckResult,
@@ -63,6 +64,7 @@ __all__ = [
     "Decision",
     "Fault",
     "LastCommand",
+    "Letter",
     "Limit",
     "Memory",
     "NoAnswer",
@@ -86,6 +88,8 @@ __all__ = [
     "Step",
     "Target",
     "TargetWanted",
+    "Telling",
+    "Thread",
     "Timing",
     "TrackConfig",
     "Trouble",

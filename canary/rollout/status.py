@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from canary.rollout.letters import Telling
 from canary.rollout.phases import Phase
 from canary.rollout.plan import Objects
 
@@ -250,3 +251,4 @@ class Status:
     conditions: tuple[Condition, ...] = ()
     version: int = 1
     memory: Memory = Memory()
+    telling: Telling = field(default_factory=Telling)

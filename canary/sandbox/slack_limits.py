@@ -16,6 +16,8 @@ BLOCKS_TEXT = 13_000
 ATTACHMENTS = 100
 FIELDS = 10
 ELEMENTS = 10
+METADATA = 8_000
+"""Slack says that metadata has a limit (`metadata_too_large`), not which; this is far under what it takes."""
 
 SECTION_TEXT, FIELD_TEXT, HEADER_TEXT, CONTEXT_TEXT = 3000, 2000, 150, 3000
 
@@ -29,11 +31,27 @@ def fault(body: object) -> str:
         return "no_text"
     if not isinstance(text, str) or len(text) > TEXT:
         return "msg_too_long"
+    if wrong := _fault_of_metadata(body.get("metadata")):
+        return wrong
     if not _lists(blocks, attachments):
         return "invalid_blocks"
     if len(attachments) > ATTACHMENTS:
         return "too_many_attachments"
     return _fault_of_blocks([blocks, *(part.get("blocks") or () for part in attachments)])
+
+
+def _fault_of_metadata(metadata: object) -> str:
+    """https://docs.slack.dev/messaging/message-metadata: a type of letters, digits and `_`, and a flat payload."""
+    if metadata is None:
+        return ""
+    if not isinstance(metadata, Mapping) or set(metadata) != {"event_type", "event_payload"}:
+        return "invalid_metadata_format"
+    kind, payload = metadata["event_type"], metadata["event_payload"]
+    if not isinstance(kind, str) or not kind.replace("_", "").isalnum() or not isinstance(payload, Mapping):
+        return "invalid_metadata_schema"
+    if not all(isinstance(value, str | int | float) for value in payload.values()):
+        return "invalid_metadata_schema"
+    return "metadata_too_large" if len(json.dumps(metadata)) > METADATA else ""
 
 
 def _fault_of_blocks(groups: Sequence[Sequence[object]]) -> str:

@@ -71,6 +71,14 @@ class ConditionShown(Part):
     last_transition_time: Time | None = None
 
 
+class SlackShown(Part):
+    """The newest rollout's message in Slack."""
+
+    channel: str | None = Field(None, description="The channel's id.")
+    ts: str | None = Field(None, description="The message's id in the channel.")
+    waiting: int | None = Field(None, description="How many messages wait to be sent.")
+
+
 class CanaryStatus(Part):
     """What is so, and what the controller must remember to go on after a restart. Only the controller writes it."""
 
@@ -98,6 +106,7 @@ class CanaryStatus(Part):
         ]
         | None
     ) = None
+    slack: SlackShown | None = None
     version: int | None = Field(None, description="Of the status's form; an older controller reads no newer one.")
     memory: dict[str, Any] | None = Field(
         None,

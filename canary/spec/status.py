@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.alias_generators import to_snake
 
 from canary.errors import ConfigError
-from canary.rollout.model import CheckResult, Condition, LastCommand, Past, Status
+from canary.rollout.model import CheckResult, Condition, LastCommand, Past, Status, Telling
 
 VERSION = 1
 """The version of the status that this controller writes; it reads no newer one."""
@@ -58,6 +58,7 @@ def status_to_json(status: Status) -> dict[str, Any]:
         "lastCommand": _command(status.last_command) if status.last_command else None,
         "history": [_past(past) for past in status.history],
         "conditions": [_condition(condition) for condition in status.conditions],
+        "slack": _thread(status.telling),
         "version": status.version,
     }
     memory = _adapter().dump_python(status, mode="json", exclude_defaults=True)
@@ -153,6 +154,13 @@ def _past(past: Past) -> dict[str, Any]:
         "endedAt": _time(past.ended_at),
         "highestWeight": past.highest_weight,
     }
+
+
+def _thread(telling: Telling) -> dict[str, Any] | None:
+    """Return where the message of the newest rollout is, and how many notices wait to be told; None for neither."""
+    thread = {"channel": telling.thread.channel, "ts": telling.thread.ts} if telling.thread else {}
+    waiting = {"waiting": len(telling.letters)} if telling.letters else {}
+    return {**thread, **waiting} or None
 
 
 def _condition(condition: Condition) -> dict[str, Any]:

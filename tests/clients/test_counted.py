@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -15,8 +16,7 @@ from canary.clients.kube_http import Call, KubeHttp, connect
 from canary.clients.prometheus import Prometheus
 from canary.clients.prometheus_http import PrometheusAccess
 from canary.clients.retry import Patience
-from canary.clients.slack_counted import CountedSender
-from canary.clients.slack_message import SlackMessage
+from canary.clients.slack_counted import CountedApi, CountedPost
 from canary.errors import CanaryError, Rejected, Unavailable
 from canary.ports import Peer, Request
 from tests.clients.raw_server import Reply, raw_server, saying, vector
@@ -135,12 +135,13 @@ class Slack:
     def __init__(self, failure: Exception | None) -> None:
         self.failure = failure
 
-    async def send(self, channel: str, message: SlackMessage) -> None:
+    async def call(self, method: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         if self.failure is not None:
             raise self.failure
+        return {}
 
-    async def check(self) -> None:
-        pass
+    async def post(self, body: Mapping[str, Any]) -> None:
+        await self.call("webhook", body)
 
 
 @pytest.mark.parametrize(
@@ -148,7 +149,8 @@ class Slack:
 )
 async def test_a_message_is_told_by_what_slack_made_of_it(failure: Exception | None, code: str) -> None:
     told = Told()
-    sender = CountedSender(Slack(failure), told.append)
     with contextlib.suppress(Rejected, Unavailable):
-        await sender.send("#a", SlackMessage(text="", attachments=()))
-    assert told.short == [(Peer.SLACK, "send", "message", code)]
+        await CountedApi(Slack(failure), told.append).call("chat.update", {})
+    with contextlib.suppress(Rejected, Unavailable):
+        await CountedPost(Slack(failure), told.append).post({})
+    assert told.short == [(Peer.SLACK, "call", "chat.update", code), (Peer.SLACK, "call", "webhook", code)]

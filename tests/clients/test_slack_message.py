@@ -18,6 +18,7 @@ FAILED = Notification(
     reason="RolledBack",
     text="success rate 91 % < 99 % & falling",
     failure=True,
+    mentions=True,
     facts={"Weight": "10 %", "Revision": "<abc>"},
 )
 
@@ -44,8 +45,14 @@ def test_a_failure_is_red_and_mentions_and_shows_its_facts() -> None:
     )
 
 
+def test_a_failure_that_needs_nobody_is_red_and_mentions_nobody() -> None:
+    assert render(replace(FAILED, mentions=False, text="x"), mention="here").text == "🔴 *shop/checkout* x"
+
+
 def test_what_is_no_failure_is_green_and_mentions_nobody() -> None:
-    message = render(replace(FAILED, failure=False, mention="U123", text="ok", facts={}), mention="here")
+    message = render(
+        replace(FAILED, failure=False, mentions=False, mention="U123", text="ok", facts={}), mention="here"
+    )
     assert message == SlackMessage(
         text="🟢 *shop/checkout* ok",
         attachments=(
@@ -115,7 +122,14 @@ def test_whatever_a_notice_says_slack_takes_the_message(
     text: str, name: str, reason: str, mention: str, facts: dict[str, str], failure: bool
 ) -> None:
     notice = Notification(
-        namespace="shop", canary=name, reason=reason, text=text, failure=failure, facts=facts, mention=mention
+        namespace="shop",
+        canary=name,
+        reason=reason,
+        text=text,
+        failure=failure,
+        facts=facts,
+        mention=mention,
+        mentions=True,
     )
     message = render(notice)
     assert (fault(message.body()), len(message.text) <= 3000) == ("", True)

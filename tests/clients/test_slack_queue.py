@@ -1,173 +1,251 @@
-"""Messages wait in order beside the loop, through every mood of Slack. In virtual time."""
+"""What is told about one canary and another, through every mood of Slack. In virtual time, without sockets."""
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 from dataclasses import replace
-from datetime import timedelta
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
-from canary.clients.slack import ROOM, LogNotifier, Slack, SlackSummary
+from canary.clients.slack import LogNotifier, Slack, SlackSummary
 from canary.clients.slack_api import SlackSettings
-from canary.clients.slack_message import SlackMessage
-from canary.errors import Rejected, Unavailable
-from canary.ports import Notification, Notifier
+from canary.ports import Bulletin, Notifier, Receipt
+from canary.rollout.model import Thread
 from canary.sandbox.slack import slack_stand_in
+from tests.clients.slack_told import CARD, NOTICE, NOW, ROLLOUT, SETTINGS, Api, Controller, texts
 
 pytestmark = pytest.mark.looptime
 
-NOTICE = Notification(namespace="shop", canary="checkout", reason="Step", text="", failure=False, facts={})
-SETTINGS = SlackSettings(token="t", channel="#default")
 
-
-class Moody:
-    """A Slack that is down until `up_at`, takes `slow` seconds for each message, and refuses channel `#none`."""
-
-    def __init__(self, *, up_at: float = 0.0, slow: float = 0.0) -> None:
-        self.up_at, self.slow = up_at, slow
-        self.got: list[tuple[str, str]] = []
-        self.tries = 0
-
-    async def send(self, channel: str, message: SlackMessage) -> None:
-        self.tries += 1
-        await asyncio.sleep(self.slow)
-        if asyncio.get_running_loop().time() < self.up_at:
-            raise Unavailable("Slack is down")
-        if channel == "#none":
-            raise Rejected("channel_not_found")
-        if channel == "#bug":
-            raise KeyError("a bug")
-        self.got.append((channel, message.text.rpartition("* ")[2]))
-
-    async def check(self) -> None:
-        pass
-
-
-def said(text: str, channel: str = "") -> Notification:
-    return replace(NOTICE, text=text, channel=channel)
-
-
-async def test_messages_come_in_order_and_to_the_channel_that_they_name() -> None:
-    moody = Moody(slow=1.0)
-    async with Slack(SETTINGS, send_with=moody, flush=timedelta(minutes=1)) as slack:
+async def test_messages_come_in_order_in_the_thread_of_their_rollout() -> None:
+    api = Api()
+    async with Slack(SETTINGS, api=api) as slack:
+        controller = Controller(slack)
         for number in range(5):
-            slack.tell(said(str(number), "#own" if number == 3 else ""))
-    assert moody.got == [("#default", "0"), ("#default", "1"), ("#default", "2"), ("#own", "3"), ("#default", "4")]
+            controller.say(str(number), loud=number == 4)
+        await slack.idle()
+    card, *replies = api.workspace.messages
+    assert [(one.text[-1], one.thread_ts, one.broadcast) for one in replies] == [
+        (str(number), card.ts, number == 4) for number in range(5)
+    ]
+    assert controller.thread == Thread(rollout=ROLLOUT, channel="C00000001", ts=card.ts, asked="#default")
+    assert controller.waiting == []
+
+
+async def test_a_channel_that_a_canary_names_goes_before_the_default_and_only_a_call_mentions() -> None:
+    api = Api()
+    async with Slack(SETTINGS, api=api) as slack:
+        Controller(slack).say("fault", channel="#own", failure=True, mentions=True, rollout="")
+        await slack.idle()
+    [message] = api.workspace.messages
+    assert (message.channel, message.text) == ("C00000002", "🔴 *shop/checkout* fault <!subteam^S0TEAM>")
 
 
 async def test_telling_never_waits_for_slack() -> None:
-    moody = Moody(slow=3600.0)
-    async with Slack(SETTINGS, send_with=moody, flush=timedelta(0)) as slack:
+    api = Api()
+    api.workspace.weather.slow = 3600.0
+    async with Slack(SETTINGS, api=api) as slack:
         before = asyncio.get_running_loop().time()
         for number in range(50):
-            slack.tell(said(str(number)))
+            Controller(slack, name=f"c{number}").say("x")
         assert asyncio.get_running_loop().time() == before
 
 
+async def test_nothing_is_posted_before_the_status_has_the_post_before_it() -> None:
+    api = Api()
+    async with Slack(SETTINGS, api=api) as slack:
+        controller = Controller(slack)
+        slack.listen(lambda _, __: None)
+        controller.say("0")
+        controller.say("1")
+        await asyncio.sleep(60)
+        assert (len(api.workspace.messages), slack.receipt("shop", "checkout")) == (
+            1,
+            Receipt(
+                told=0,
+                thread=Thread(rollout=ROLLOUT, channel="C00000001", ts="1700000001.000100", asked="#default"),
+                due=True,
+            ),
+        )
+
+
+async def test_a_receipt_that_nothing_waits_for_is_written_with_the_next_change_or_a_little_later() -> None:
+    api = Api()
+    async with Slack(SETTINGS, api=api) as slack:
+        controller = Controller(slack)
+        controller.say("0")
+        await asyncio.sleep(5)
+        receipt = slack.receipt("shop", "checkout")
+        assert receipt is not None
+        assert (receipt.told, receipt.due, [one.text for one in controller.waiting]) == (1, False, ["0"])
+        await asyncio.sleep(10)
+        assert controller.waiting == []
+
+
+async def test_updates_are_coalesced_to_one_a_second_and_the_last_one_wins() -> None:
+    api = Api()
+    async with Slack(SETTINGS, api=api) as slack:
+        controller = Controller(slack)
+        controller.say("0")
+        await asyncio.sleep(20)
+        api.calls.clear()
+        for weight in range(100):
+            controller.card = replace(CARD, weight=weight)
+            controller.look()
+            await asyncio.sleep(0.1)
+        await slack.idle()
+    moments = [at for at, method in api.calls]
+    assert {method for _, method in api.calls} == {"chat.update"}
+    assert len(moments) <= 12
+    assert min(later - at for at, later in itertools.pairwise(moments)) >= 1
+    assert "Progressing at 99 %" in api.workspace.messages[0].plain()
+
+
 async def test_after_an_outage_every_message_comes_in_order_and_the_outage_is_logged_once() -> None:
-    moody = Moody(up_at=1800.0)
+    api = Api()
+    api.workspace.weather.down = True
     with capture_logs() as logs:
-        async with Slack(SETTINGS, send_with=moody) as slack:
+        async with Slack(SETTINGS, api=api) as slack:
+            controller = Controller(slack)
             for number in range(3):
-                slack.tell(said(str(number)))
+                controller.say(str(number))
                 await asyncio.sleep(60)
-            assert slack.summary == SlackSummary(waiting=3, sent=0, refused=0, dropped=0, trouble="Slack is down")
-            await asyncio.sleep(2000)
+            assert slack.summary.waiting == 3
+            await asyncio.sleep(1500)
+            api.workspace.weather.down = False
+            await asyncio.sleep(200)
             assert slack.summary == SlackSummary(waiting=0, sent=3, refused=0, dropped=0, trouble="")
-    assert [text for _, text in moody.got] == ["0", "1", "2"]
+    assert texts(api.workspace) == ["0", "1", "2"]
     assert [log["event"] for log in logs] == ["slack_failed", "slack_recovered"]
-    assert moody.tries < 60
+    assert len(api.calls) < 80
 
 
 async def test_a_message_older_than_an_hour_is_dropped_with_a_line_in_the_log_and_younger_ones_come() -> None:
-    moody = Moody(up_at=4000.0)
+    api = Api()
+    api.workspace.weather.down = True
     with capture_logs() as logs:
-        async with Slack(SETTINGS, send_with=moody) as slack:
-            slack.tell(said("old"))
-            slack.tell(said("old too"))
+        async with Slack(SETTINGS, api=api) as slack:
+            controller = Controller(slack)
+            controller.say("old")
+            controller.say("old too")
             await asyncio.sleep(3000)
-            slack.tell(said("young"))
-            await asyncio.sleep(1200)
+            controller.say("young")
+            await asyncio.sleep(900)
+            api.workspace.weather.down = False
+            await asyncio.sleep(300)
             summary = slack.summary
     assert summary == SlackSummary(waiting=0, sent=1, refused=0, dropped=2, trouble="")
-    assert [text for _, text in moody.got] == ["young"]
+    assert texts(api.workspace) == ["young"]
     dropped = [(log["text"], log["why"]) for log in logs if log["event"] == "slack_message_dropped"]
     assert dropped == [("old", "Slack took nothing for an hour"), ("old too", "Slack took nothing for an hour")]
 
 
-async def test_when_too_many_wait_the_oldest_are_dropped() -> None:
-    moody = Moody(slow=1.0)
-    with capture_logs() as logs:
-        async with Slack(SETTINGS, send_with=moody, flush=timedelta(hours=2)) as slack:
-            for number in range(ROOM + 2):
-                slack.tell(said(str(number)))
-    assert [text for _, text in moody.got] == [str(number) for number in range(2, ROOM + 2)]
-    assert [log["text"] for log in logs if log["event"] == "slack_message_dropped"] == ["0", "1"]
+async def test_a_rate_limit_is_kept_to_and_holds_up_no_other_method() -> None:
+    api = Api()
+    async with Slack(SETTINGS, api=api) as slack:
+        one, other = Controller(slack, name="one"), Controller(slack, name="other")
+        slack.listen(lambda _, name: {"one": one, "other": other}[name].look())
+        one.say("0")
+        await asyncio.sleep(20)
+        api.calls.clear()
+        api.workspace.weather.rate_limited, api.workspace.weather.retry_after = 1, 30
+        one.card = replace(CARD, weight=50)
+        one.look()
+        await asyncio.sleep(0.1)
+        other.say("1")
+        await asyncio.sleep(60)
+    began = api.calls[0][0]
+    updates = [at - began for at, method in api.calls if method == "chat.update"]
+    posts = [at - began for at, method in api.calls if method == "chat.postMessage"]
+    assert (updates, max(posts) < 2) == ([0.0, pytest.approx(30.0)], True)
 
 
 @pytest.mark.parametrize(
-    ("channel", "summary", "event"),
+    ("trouble", "code", "remedy"),
     [
-        ("#none", SlackSummary(waiting=0, sent=1, refused=1, dropped=0, trouble=""), "slack_message_refused"),
-        ("#bug", SlackSummary(waiting=0, sent=1, refused=0, dropped=1, trouble=""), "slack_message_dropped"),
+        ({"archived": frozenset({"default"})}, "is_archived", "choose another channel"),
+        ({"members": frozenset()}, "not_in_channel", "invite the app to the channel"),
+        ({"scopes": frozenset()}, "missing_scope", "give the app its scopes"),
+        ({"channels": ("other",)}, "channel_not_found", "check the channel's name"),
     ],
 )
-async def test_a_message_that_cannot_be_sent_does_not_hold_up_the_next(
-    channel: str, summary: SlackSummary, event: str
+async def test_what_slack_refuses_is_logged_once_with_the_remedy_and_not_tried_again(
+    trouble: dict[str, Any], code: str, remedy: str
 ) -> None:
-    moody = Moody()
+    api = Api()
+    for name, value in trouble.items():
+        setattr(api.workspace, name, value)
     with capture_logs() as logs:
-        async with Slack(SETTINGS, send_with=moody) as slack:
-            slack.tell(said("lost", channel))
-            slack.tell(said("next"))
-        assert slack.summary == summary
-    assert (moody.got, [log["event"] for log in logs]) == ([("#default", "next")], [event])
+        async with Slack(SETTINGS, api=api) as slack:
+            controller = Controller(slack)
+            for number in range(3):
+                controller.say(str(number))
+                await asyncio.sleep(60)
+            receipt = slack.receipt("shop", "checkout")
+            await asyncio.sleep(4000)
+            assert (slack.summary.refused, len(api.calls)) == (3, 3)
+    assert receipt is not None
+    assert f"({code}): {remedy}" in receipt.trouble
+    assert [log["why"] for log in logs] == [receipt.trouble]
 
 
-async def test_closing_sends_what_waits_but_no_longer_than_the_flush_time_and_logs_what_is_lost() -> None:
-    moody = Moody(slow=2.0)
-    with capture_logs() as logs:
-        async with Slack(SETTINGS, send_with=moody, flush=timedelta(seconds=5)) as slack:
-            before = asyncio.get_running_loop().time()
-            for number in range(4):
-                slack.tell(said(str(number)))
-    assert asyncio.get_running_loop().time() - before == pytest.approx(5)
-    assert [text for _, text in moody.got] == ["0", "1"]
-    assert [(log["text"], log["why"]) for log in logs] == [
-        ("2", "the controller stopped"),
-        ("3", "the controller stopped"),
-    ]
+async def test_a_message_that_somebody_deleted_is_posted_anew_with_the_next_transition() -> None:
+    api = Api()
+    async with Slack(SETTINGS, api=api) as slack:
+        controller = Controller(slack)
+        controller.say("0")
+        await asyncio.sleep(20)
+        api.workspace.messages[0].deleted = True
+        controller.card = replace(CARD, weight=50)
+        controller.look()
+        await asyncio.sleep(20)
+        controller.say("1")
+        await slack.idle()
+    cards = [one for one in api.workspace.messages if one.blocks]
+    assert ([one.deleted for one in cards], texts(api.workspace)) == ([True, False], ["0", "1"])
+    assert api.workspace.messages[-1].thread_ts == cards[-1].ts
 
 
-async def test_closing_with_nothing_to_send_takes_no_time() -> None:
-    async with Slack(SETTINGS, send_with=Moody()):
+async def test_the_last_words_are_told_without_waiting_and_nothing_to_tell_takes_no_time() -> None:
+    api = Api()
+    async with Slack(SETTINGS, api=api) as slack:
         before = asyncio.get_running_loop().time()
-    assert asyncio.get_running_loop().time() == before
+        await slack.idle()
+        assert asyncio.get_running_loop().time() == before
+        controller = Controller(slack)
+        controller.say("0")
+        controller.say("1")
+        await slack.idle()
+        assert asyncio.get_running_loop().time() == before
+        assert controller.waiting == []
 
 
-@pytest.mark.parametrize("by_webhook", [False, True])
-async def test_a_rate_limit_of_slack_is_waited_out(by_webhook: bool) -> None:
+async def test_a_webhook_gets_one_post_for_each_transition_and_waits_out_a_rate_limit() -> None:
     async with slack_stand_in() as stand_in:
-        settings = SlackSettings(token=stand_in.token, channel="#deployments", api_url=stand_in.url)
-        if by_webhook:
-            settings = SlackSettings(webhook_url=stand_in.webhook_url)
-        stand_in.weather.rate_limited, stand_in.weather.retry_after = 2, 30
-        with capture_logs() as logs:
-            async with Slack(settings, flush=timedelta(minutes=5)) as slack:
-                before = asyncio.get_running_loop().time()
-                slack.tell(said("late"))
+        stand_in.weather.rate_limited, stand_in.weather.retry_after = 1, 30
+        async with Slack(SlackSettings(webhook_url=stand_in.webhook_url)) as slack:
+            controller = Controller(slack)
+            for number in range(3):
+                controller.say(str(number))
+            before = asyncio.get_running_loop().time()
+            await slack.idle()
         waited = asyncio.get_running_loop().time() - before
-    assert logs == []
-    assert [message.text for message in stand_in.messages] == ["🟢 *shop/checkout* late"]
-    assert 60 <= waited < 70
+    assert [message.text for message in stand_in.messages] == [f"🟢 *shop/checkout* {number}" for number in range(3)]
+    assert 30 <= waited < 40
+    assert controller.thread is None
 
 
 async def test_without_slack_a_notice_is_a_line_in_the_log() -> None:
+    notice = replace(NOTICE, text="rolled back", failure=True, facts={"Weight": "5 %"})
+    told = Bulletin(
+        namespace="shop", canary="checkout", uid="u", now=NOW, notices=[notice], sure_from=1, cards={}, thread=None
+    )
     with capture_logs() as logs:
         notifier: Notifier = LogNotifier()
-        notifier.tell(replace(NOTICE, text="rolled back", failure=True, facts={"Weight": "5 %"}))
+        notifier.tell(told)
     assert logs == [
         {
             "event": "people_told",

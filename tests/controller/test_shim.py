@@ -9,22 +9,16 @@ import pytest
 
 from canary.controller.shim import Shim, annotation_faults
 from canary.controller.tell import Teller
-from canary.ports import CANARY, DEPLOYMENT, EVENT, Notification
+from canary.ports import CANARY, DEPLOYMENT, EVENT
 from canary.rollout.model import Fault
 from canary.sandbox.cluster import InMemoryCluster
 from tests.builders import canary, deployment, ref, settings
 from tests.embedded import eventually
+from tests.told import Told
 
 pytestmark = pytest.mark.looptime
 
 KEY = ("shop", "checkout")
-
-
-class Nobody:
-    """A notifier that nobody hears."""
-
-    def tell(self, notice: Notification) -> None:
-        raise AssertionError("the shim writes Events only; people are told by the rules")
 
 
 class Shop:
@@ -32,7 +26,7 @@ class Shop:
 
     def __init__(self, cluster: InMemoryCluster) -> None:
         self.cluster = cluster
-        self.shim = Shim(cluster, Teller(cluster, Nobody(), cluster.clock))
+        self.shim = Shim(cluster, Teller(cluster, Told(), cluster.clock))
 
     async def annotated(self, **values: str) -> None:
         """Apply the Deployment with these annotations and let the shim look."""

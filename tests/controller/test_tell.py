@@ -3,33 +3,22 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from canary.controller.tell import LONGEST_NOTE, About, Teller, event
 from canary.errors import Unavailable
-from canary.ports import CANARY, DEPLOYMENT, EVENT, Notification
-from canary.rollout.model import Notice, Plan, Timing
+from canary.ports import CANARY, DEPLOYMENT, EVENT
+from canary.rollout.model import Notice
 from canary.sandbox.client import Call
 from canary.sandbox.cluster import InMemoryCluster
-from canary.spec.plan import plan_from
 from tests.builders import canary, deployment, ref
+from tests.told import Told
 
 pytestmark = pytest.mark.looptime
 
 STARTED = Notice(reason="RolloutStarted", text="Rollout of abc started", milestone=True, facts={"revision": "abc"})
 FAILED = Notice(reason="CheckFailed", text="success-rate is 91 %", warning=True, slack=False)
-
-
-class Told:
-    """Keeps what is told."""
-
-    def __init__(self) -> None:
-        self.notices: list[Notification] = []
-
-    def tell(self, notice: Notification) -> None:
-        self.notices.append(notice)
 
 
 def about(cluster: InMemoryCluster) -> About:
@@ -44,10 +33,6 @@ def events(cluster: InMemoryCluster) -> list[tuple[str, str, str, str]]:
         (one["type"], one["involvedObject"]["kind"], one["reason"], one["message"])
         for one in cluster.store.list(EVENT, "shop")
     )
-
-
-def plan(**spec: Any) -> Plan:
-    return plan_from(canary(**spec), timing=Timing(), default_mesh="istio")
 
 
 async def test_milestones_are_events_on_both_objects_and_the_rest_on_the_canary(cluster: InMemoryCluster) -> None:
@@ -93,21 +78,3 @@ async def test_an_event_that_cannot_be_written_is_returned_and_the_others_are_wr
     teller = Teller(cluster, Told(), cluster.clock)
     assert await teller.record([STARTED, FAILED], subject) == ["the API server is away"] * 2
     assert [reason for _, _, reason, _ in events(cluster)] == ["CheckFailed"]
-
-
-async def test_people_are_told_what_is_for_them_where_they_want_it(cluster: InMemoryCluster) -> None:
-    told = Told()
-    wanted = plan(notify={"slackChannel": "#shop", "slackMention": "@oncall"})
-    Teller(cluster, told, cluster.clock).post([STARTED, FAILED], wanted)
-    assert told.notices == [
-        Notification(
-            namespace="shop",
-            canary="checkout",
-            reason="RolloutStarted",
-            text="Rollout of abc started",
-            failure=False,
-            facts={"revision": "abc"},
-            channel="#shop",
-            mention="@oncall",
-        )
-    ]

@@ -45,10 +45,10 @@ async def test_slacks_own_client_posts_updates_and_answers_in_a_thread(slack: Sl
     ts = first["ts"]
     assert slack.messages == [
         PostedMessage(
-            channel="deployments", ts=ts, text="uno", attachments=(), blocks=[section(text=text("due"))], edits=1
+            channel="C00000001", ts=ts, text="uno", attachments=(), blocks=[section(text=text("due"))], edits=1
         ),
         PostedMessage(
-            channel="deployments", ts=slack.messages[1].ts, text="two", attachments=(), blocks=(), thread_ts=ts
+            channel="C00000001", ts=slack.messages[1].ts, text="two", attachments=(), blocks=(), thread_ts=ts
         ),
     ]
     assert seen == ["0 one", "0 two", "1 uno"]
@@ -73,6 +73,8 @@ async def test_it_refuses_as_slack_does(slack: SlackStandIn, token: str | None, 
 
 async def test_a_message_that_is_not_there_cannot_be_updated(slack: SlackStandIn) -> None:
     with pytest.raises(SlackApiError, match="message_not_found"):
+        await client(slack).chat_update(channel="C00000001", ts="1.2", text="x")
+    with pytest.raises(SlackApiError, match="channel_not_found"):  # unlike posting, updating takes ids only
         await client(slack).chat_update(channel="#deployments", ts="1.2", text="x")
 
 
@@ -96,7 +98,55 @@ async def test_it_can_be_down_and_rate_limiting(slack: SlackStandIn) -> None:
         slack.weather.down = True
         async with session.post(f"{slack.url}auth.test") as answer:
             assert answer.status == 503
-    assert slack.requests == 3
+
+
+async def test_threads_and_history_are_read_back_with_metadata(slack: SlackStandIn) -> None:
+    web, metadata = client(slack), {"event_type": "canary_rollout", "event_payload": {"id": "u/1"}}
+    card = await web.chat_postMessage(channel="#deployments", text="card", metadata=metadata)
+    for number in range(3):
+        await web.chat_postMessage(
+            channel="#deployments", text=str(number), thread_ts=card["ts"], reply_broadcast=number == 2
+        )
+    history = await web.conversations_history(channel="C00000001", include_all_metadata=True, limit=1)
+    assert ([one["text"] for one in history["messages"]], history["has_more"]) == (["2"], True)
+    cursor = history["response_metadata"]["next_cursor"]
+    rest = await web.conversations_history(channel="C00000001", include_all_metadata=True, cursor=cursor)
+    assert [(one["text"], one["metadata"]) for one in rest["messages"]] == [("card", metadata)]
+    replies = await web.conversations_replies(channel="C00000001", ts=card["ts"])
+    assert [(one["text"], one.get("metadata")) for one in replies["messages"]] == [
+        ("card", None), ("0", None), ("1", None), ("2", None),
+    ]  # fmt: skip
+    assert [one["name"] for one in (await web.conversations_list())["channels"]] == ["deployments"]
+
+
+async def test_it_refuses_without_the_scope_the_membership_or_a_method_of_that_name(slack: SlackStandIn) -> None:
+    web = client(slack)
+    slack.workspace.scopes = frozenset({"chat:write"})
+    with pytest.raises(SlackApiError) as caught:
+        await web.conversations_history(channel="C00000001")
+    assert (caught.value.response["error"], caught.value.response["needed"]) == ("missing_scope", "channels:history")
+    with pytest.raises(SlackApiError, match="unknown_method"):
+        await web.api_call("chat.shout")
+    slack.workspace.archived = frozenset({"deployments"})
+    with pytest.raises(SlackApiError, match="is_archived"):
+        await web.chat_postMessage(channel="deployments", text="x")
+    slack.workspace.members = frozenset()
+    with pytest.raises(SlackApiError, match="not_in_channel"):
+        await web.chat_postMessage(channel="deployments", text="x")
+
+
+@pytest.mark.parametrize(
+    ("metadata", "code"),
+    [
+        ({"event_type": "x"}, "invalid_metadata_format"),
+        ({"event_type": "x y", "event_payload": {}}, "invalid_metadata_schema"),
+        ({"event_type": "x", "event_payload": {"a": {"b": 1}}}, "invalid_metadata_schema"),
+        ({"event_type": "x", "event_payload": {"a": "v" * 8000}}, "metadata_too_large"),
+        ({"event_type": "x_y", "event_payload": {"a": "v"}}, ""),
+    ],
+)
+def test_metadata_is_held_to_its_form(metadata: Body, code: str) -> None:
+    assert fault({"text": "x", "metadata": metadata}) == code
 
 
 @pytest.mark.looptime

@@ -8,13 +8,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable, Mapping, MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from itertools import groupby
 from typing import Any
 
 from canary.app import Outside, control
-from canary.ports import CANARY, CONFIG_MAP, DEPLOYMENT, EVENT, SECRET, Change, Notification, Watched
+from canary.ports import CANARY, CONFIG_MAP, DEPLOYMENT, EVENT, SECRET, Change, Notifier, Watched
 from canary.rollout.model import Condition, Status
 from canary.rollout.phases import Phase
 from canary.sandbox.client import Client
@@ -29,6 +29,7 @@ from tests.builders import canary, deployment, ref, service
 from tests.embedded import eventually, ready_images
 from tests.scenarios.invariants import Invariants, weight_of
 from tests.scenarios.metrics import FakeMetrics
+from tests.told import Told
 
 SETTINGS = Settings(mesh="istio", scrape_interval=timedelta(seconds=5))
 """Settle 10 s and drain 15 s, as by default."""
@@ -54,16 +55,6 @@ def analysis(*steps: Mapping[str, Any] | int, **more: Any) -> dict[str, Any]:
 
 
 @dataclass(slots=True)
-class Told:
-    """A Notifier that remembers."""
-
-    notes: list[Notification] = field(default_factory=list)
-
-    def tell(self, notice: Notification) -> None:
-        self.notes.append(notice)
-
-
-@dataclass(slots=True)
 class Controller:
     """One process of the controller: its own client, hence caches, and its task."""
 
@@ -86,6 +77,7 @@ class Stage:
         self.cluster, self.runtime, self.logs = cluster, runtime, logs
         self.metrics = FakeMetrics(cluster.clock)
         self.told = Told()
+        self.notifier: Callable[[], Notifier] = lambda: self.told
         self.watch = Invariants(cluster)
         self.settings = SETTINGS
         self.controllers: list[Controller] = []
@@ -115,7 +107,7 @@ class Stage:
         client.demand.kinds = frozenset({CONFIG_MAP, SECRET})
         if prepare is not None:
             prepare(client)
-        outside = Outside(cluster=client, metrics=self.metrics, notifier=self.told, clock=self.cluster.clock)
+        outside = Outside(cluster=client, metrics=self.metrics, notifier=self.notifier(), clock=self.cluster.clock)
         epoch = f"e{next(self._epochs)}"
         telemetry = Telemetry()
         work = control(outside, self.settings, epoch=epoch, telemetry=telemetry)

@@ -1,0 +1,137 @@
+"""One rollout as people are shown it: how far it is, what its checks say, what it waits for and what answers it.
+
+Pure. Not its job: how that looks in Slack (canary.clients.slack_card).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from canary.ports import Card, CheckLine, Mood
+from canary.rollout.ends import shown
+from canary.rollout.model import CheckResult, NoData, Outcome, Past, Plan, Result, Stage
+from canary.rollout.phases import Phase
+from canary.rollout.situation import Pass
+from canary.rollout.windows import step_duration
+
+_ENDED = {
+    Outcome.PROMOTED: Mood.GOOD,
+    Outcome.ROLLED_BACK: Mood.BAD,
+    Outcome.REVERTED: Mood.ENDED,
+    Outcome.SUPERSEDED: Mood.ENDED,
+}
+
+
+def card_of(it: Pass) -> Card:
+    """Return the newest rollout as it stands now."""
+    status = it.status
+    past = status.history[0] if status.history and status.memory.outcome is not None else None
+    return Card(
+        namespace=it.plan.namespace,
+        canary=it.plan.name,
+        phase=str(status.phase or ""),
+        mood=_mood(it),
+        revision=status.revision.shown if status.revision else "",
+        image=status.revision.image if status.revision else "",
+        stable=status.stable.shown if status.stable else "",
+        weight=status.weight,
+        step=status.step + 1,
+        steps=tuple(step.weight for step in it.plan.steps),
+        checks=tuple(_line(check, it) for check in status.checks),
+        message=(status.memory.why if past else "") or status.message,
+        until=until(it),
+        commands=_commands(it),
+        started_at=status.started_at,
+        ended_at=past.ended_at if past else None,
+    )
+
+
+def card_of_past(plan: Plan, past: Past) -> Card:
+    """Return a rollout that is over and was followed by another."""
+    return Card(
+        namespace=plan.namespace,
+        canary=plan.name,
+        phase=past.outcome.value.replace("_", " ").capitalize(),
+        mood=_ENDED[past.outcome],
+        revision=past.revision,
+        image=past.image,
+        stable="",
+        weight=0,
+        step=0,
+        steps=(),
+        checks=(),
+        message=past.message,
+        until=None,
+        commands=(),
+        started_at=past.started_at,
+        ended_at=past.ended_at,
+    )
+
+
+def _mood(it: Pass) -> Mood:
+    if it.memory.outcome is not None:
+        return _ENDED[it.memory.outcome]
+    failing = any(check.verdict is Result.FAILED for check in it.status.checks)
+    held = it.phase is Phase.PAUSED or it.memory.stage is Stage.RECOVERING or it.plan.suspend
+    return Mood.WAITING if failing or held else Mood.RUNNING
+
+
+def _line(check: CheckResult, it: Pass) -> CheckLine:
+    effective = it.memory.effective_at
+    older = it.memory.stage is Stage.STEPPING and (effective is None or check.at <= effective)
+    text = (check.because or f"{check.name}: {shown(check)}") + (" (at the weight before)" if older else "")
+    match check.verdict:
+        case Result.PASSED:
+            return CheckLine(text=text, passed=True)
+        case Result.FAILED:
+            return CheckLine(text=text, passed=False)
+        case _:
+            return CheckLine(text=f"{text} ({check.verdict.value})", passed=None)
+
+
+def _commands(it: Pass) -> tuple[str, ...]:
+    match it.phase:
+        case Phase.PAUSED:
+            words: tuple[str, ...] = ("resume", "abort")
+        case Phase.PROGRESSING | Phase.PROMOTING:
+            words = ("abort",)
+        case Phase.FAILED:
+            words = ("retry",)
+        case _:
+            words = ()
+    return tuple(f"canary {word} {it.plan.name} -n {it.plan.namespace}" for word in words)
+
+
+def until(it: Pass) -> datetime | None:
+    """Return when the present wait is over, or its patience; None when no moment is known or it has passed."""
+    moment = _moment(it)
+    return moment if moment is not None and moment > it.now else None
+
+
+def _moment(it: Pass) -> datetime | None:
+    memory, timing = it.memory, it.plan.timing
+    if it.phase is None or it.phase.at_rest:
+        return None
+    if it.phase is Phase.PROMOTING or memory.stage is Stage.PREPARING:
+        settled = memory.ready_at + timing.settle if memory.ready_at and it.phase is not Phase.PROMOTING else None
+        return settled or (memory.waiting_since + it.deadline if memory.waiting_since else None)
+    match memory.stage:
+        case Stage.CLEARING:
+            return memory.weight_at + timing.drain if memory.weight_at else None
+        case Stage.STEPPING:
+            return _end_of_step(it)
+        case Stage.RECOVERING if memory.recovering_since and it.plan.no_data is not NoData.HOLD:
+            return memory.recovering_since + it.plan.no_data_timeout
+        case _:
+            return None
+
+
+def _end_of_step(it: Pass) -> datetime | None:
+    memory = it.memory
+    if memory.no_data_since is not None:
+        return memory.no_data_since + it.plan.no_data_timeout
+    if memory.weight_at is None or it.phase is Phase.PAUSED:
+        return None
+    if memory.effective_at is None:
+        return memory.weight_at + it.plan.timing.settle
+    return memory.effective_at + step_duration(it)

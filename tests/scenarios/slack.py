@@ -1,0 +1,126 @@
+"""Slack in a scenario: the stand-in's workspace without sockets, so that virtual time moves it, and what can go wrong.
+
+One workspace outlives the controllers; each controller has a line of its own to it, which can be cut.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+
+from canary.clients.slack import Slack
+from canary.clients.slack_api import SlackSettings, fault_of
+from canary.errors import Unavailable
+from canary.sandbox.slack_workspace import PostedMessage, Workspace
+from tests.scenarios.stage import Stage
+
+CHANNEL = "#releases"
+SETTINGS = SlackSettings(token="xoxb-t", channel=CHANNEL, mention="S0TEAM")
+
+Hook = Callable[[int], Awaitable[None] | None]
+
+
+async def ask(workspace: Workspace, method: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Call the workspace as `WebApi` calls Slack, with its errors."""
+    await asyncio.sleep(workspace.weather.slow)
+    answer = workspace.answer(method, arguments)
+    if answer.status == 200 and answer.body.get("ok"):
+        return answer.body
+    raise fault_of(f"Slack's {method}", str(answer.body.get("error", "")), answer.status, answer.headers)
+
+
+@dataclass(slots=True)
+class Line:
+    """One controller's way to Slack: a SlackApi. What it does when it is cut is the controller's end."""
+
+    workspace: Workspace
+    after: Callable[[], Awaitable[None]]
+    dead: bool = False
+
+    async def call(self, method: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        if self.dead:
+            await asyncio.Event().wait()
+        answer = await ask(self.workspace, method, arguments)
+        await self.after()
+        return answer
+
+
+@dataclass(slots=True)
+class Office:
+    """The workspace of a stage, and the controllers' lines to it. `calls` counts all that Slack answered."""
+
+    stage: Stage
+    workspace: Workspace = field(default_factory=lambda: Workspace(channels=("general", "releases")))
+    settings: SlackSettings = SETTINGS
+    lines: list[Line] = field(default_factory=list)
+    senders: list[Slack] = field(default_factory=list)
+    calls: int = 0
+    kill_at: int = 0
+    answer_is_lost: bool = False
+
+    def __post_init__(self) -> None:
+        self.stage.notifier = self.connect
+
+    def connect(self) -> Slack:
+        """Return a notifier for a new controller."""
+        line = Line(self.workspace, self._answered)
+        self.lines.append(line)
+        self.senders.append(Slack(self.settings, api=line))
+        return self.senders[-1]
+
+    async def _answered(self) -> None:
+        self.calls += 1
+        if self.calls == self.kill_at:
+            self.kill()
+            self.stage.start()
+            if self.answer_is_lost:
+                await asyncio.Event().wait()
+
+    def kill(self) -> None:
+        """End the newest controller as SIGKILL does: no write and no call of it happens any more."""
+        client = self.stage.client
+        client.before = client.after = _hang
+        self.lines[-1].dead = True
+        self.stage.controllers[-1].kill()
+
+    async def close(self) -> None:
+        for sender in self.senders:
+            await sender.aclose()
+
+    # --- what is to be seen ------------------------------------------------------------------------------------------
+
+    @property
+    def messages(self) -> list[PostedMessage]:
+        return self.workspace.messages
+
+    @property
+    def cards(self) -> list[PostedMessage]:
+        """The messages of rollouts: those with blocks of their own."""
+        return [one for one in self.messages if one.blocks]
+
+    def thread(self, card: PostedMessage) -> list[str]:
+        """The reasons that a card's thread tells, in order; `+` where the channel is shown it too."""
+        replies = [one for one in self.messages if one.thread_ts == card.ts]
+        return [reason_of(one) + ("+" if one.broadcast else "") for one in replies]
+
+    @property
+    def repeats(self) -> int:
+        """How many messages are there that were there before."""
+        marks = sorted(str(one.metadata["event_payload"]["id"]) for one in self.messages)
+        return len(marks) - len(list(groupby(marks)))
+
+
+def reason_of(message: PostedMessage) -> str:
+    """The reason in the last line of a message that is not a card."""
+    return message.plain().splitlines()[-1]
+
+
+async def _hang(_: object) -> None:
+    await asyncio.Event().wait()
+
+
+def lost() -> Unavailable:
+    return Unavailable("the answer was lost", outcome_unknown=True)

@@ -1,0 +1,103 @@
+"""What people see in Slack of a rollout, and that it is complete and told once wherever the controller dies."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from itertools import groupby
+
+import pytest
+
+from canary.rollout.phases import Phase
+from tests.scenarios.slack import Office
+from tests.scenarios.stage import Stage
+
+pytestmark = pytest.mark.looptime
+
+PROMOTED = ["RolloutStarted", "WeightAdvanced", "WeightAdvanced", "PromotionStarted", "Promoted+"]
+ROLLED_BACK = ["RolloutStarted", "WeightAdvanced", "CheckFailed", "CheckFailed", "CheckFailed", "RolledBack+"]
+
+REPEATING = ("WeightAdvanced", "CheckFailed")
+"""They come more than once in a thread anyway."""
+
+
+@pytest.fixture
+async def office(stage: Stage) -> AsyncIterator[Office]:
+    office = Office(stage)
+    yield office
+    await office.close()
+
+
+async def promote(stage: Stage) -> None:
+    stage.push("2.0")
+    await stage.until_phase(Phase.SUCCEEDED)
+    await stage.rest(30)
+
+
+async def roll_back(stage: Stage) -> None:
+    stage.canary_traffic(bad=0.03)
+    stage.push("2.0")
+    await stage.until_phase(Phase.FAILED)
+    await stage.rest(30)
+
+
+CALLS = {"promotion": 21, "rollback": 17}
+"""At least as many calls of Slack as each makes; a test below sees to it."""
+
+EACH_CALL = [(journey, number) for journey, calls in CALLS.items() for number in range(1, calls + 1)]
+
+JOURNEYS = {"promotion": (promote, PROMOTED, "Succeeded"), "rollback": (roll_back, ROLLED_BACK, "Failed")}
+
+
+def assert_told(office: Office, reasons: list[str], phase: str) -> None:
+    """One card with the end on it, its thread complete, nothing waiting any more."""
+    [card] = office.cards
+    assert office.thread(card) == reasons
+    assert f"shop/checkout: {phase}" in card.plain()
+    assert office.stage.status.telling.letters == ()
+
+
+@pytest.mark.parametrize("journey", JOURNEYS)
+async def test_a_rollout_is_one_message_with_its_transitions_in_the_thread(
+    stage: Stage, office: Office, journey: str
+) -> None:
+    walk, reasons, phase = JOURNEYS[journey]
+    await stage.onboarded()
+    await stage.rest(30)
+    office.calls = 0
+    await walk(stage)
+    assert_told(office, reasons, phase)
+    assert office.repeats == 0
+    assert CALLS[journey] - 5 < office.calls <= CALLS[journey]
+    assert set(office.workspace.calls) == {"chat.postMessage", "chat.update"}
+
+
+@pytest.mark.parametrize("answer_is_lost", [False, True], ids=["answered", "unanswered"])
+@pytest.mark.parametrize(("journey", "number"), EACH_CALL)
+async def test_a_controller_that_dies_at_any_call_leaves_the_thread_complete_and_nothing_twice(
+    stage: Stage, office: Office, journey: str, number: int, answer_is_lost: bool
+) -> None:
+    walk, reasons, phase = JOURNEYS[journey]
+    await stage.onboarded()
+    await stage.rest(30)
+    office.calls, office.kill_at, office.answer_is_lost = 0, number, answer_is_lost
+    await walk(stage)
+    assert_told(office, reasons, phase)
+    assert office.repeats == 0
+
+
+@pytest.mark.parametrize(("journey", "number"), EACH_CALL)
+async def test_without_the_right_to_read_at_most_one_message_is_there_twice(
+    stage: Stage, office: Office, journey: str, number: int
+) -> None:
+    walk, reasons, _ = JOURNEYS[journey]
+    office.workspace.scopes = frozenset({"chat:write"})
+    await stage.onboarded()
+    await stage.rest(30)
+    office.calls, office.kill_at, office.answer_is_lost = 0, number, True
+    await walk(stage)
+    assert office.repeats <= 1
+    told = [reason for card in office.cards for reason in office.thread(card)]
+    assert [reason for reason, _ in groupby(told) if reason not in REPEATING] == [
+        reason for reason in reasons if reason not in REPEATING
+    ]
+    assert len(told) - len(reasons) in (0, 1)
