@@ -115,6 +115,8 @@ class Client:
 
     def list(self, kind: Kind, namespace: str = "", labels: Mapping[str, str] | None = None) -> Sequence[Manifest]:
         found = self._cache.listed(kind, namespace, labels or {})
+        if kind not in self.demand.kinds:
+            return found
         return [shown for each in found if (shown := self.demand.shown(each)) is not None]
 
     def follow(self, kind: Kind, namespace: str) -> Following:

@@ -11,9 +11,10 @@ from canary.ports import CANARY, DEPLOYMENT, SERVICE
 from canary.rollout.phases import Phase
 from canary.sandbox.simulated import CRASHING, UNPULLABLE, PodBehaviour
 from meshes.contract import Manifest
-from tests.builders import ref
+from tests.builders import config_map, ref
 from tests.embedded import ready_images
 from tests.faults.sky import Fault, Sky
+from tests.scenarios.configured import Holding, reading
 from tests.scenarios.stage import Stage, image
 
 Story = Callable[[Stage, Sky, random.Random], Awaitable[None]]
@@ -127,6 +128,20 @@ async def what_failed_is_not_tried_again(stage: Stage, sky: Sky, _: random.Rando
     stage.push("2.0")
     await stage.rest(300)
     assert (stage.weights, stage.serving) == ([0], ["1.0"] * 3)
+
+
+@story
+async def config_that_changes_at_any_moment_ends_in_service(stage: Stage, sky: Sky, dice: random.Random) -> None:
+    holding = Holding(stage)
+    stage.cluster.apply(config_map(text="old"))
+    stage.cluster.apply(reading("1.0"))
+    await stage.until(lambda: holding.serving == ["old"] * 3 and stage.status.phase is Phase.SUCCEEDED, AFTER_S)
+    if dice.random() < 0.5:
+        stage.cluster.apply(reading("2.0"))
+        await asyncio.sleep(dice.uniform(0, 180))
+    stage.cluster.apply(config_map(text="new"))
+    await rain_until(stage, sky, lambda: holding.serving == ["new"] * 3 and stage.status.phase is Phase.SUCCEEDED)
+    assert stage.candidate == (0, False)
 
 
 @story

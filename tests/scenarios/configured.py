@@ -56,9 +56,9 @@ class Holding:
         return None
 
     def by(self, name: str) -> list[str]:
-        """What the ready pods of a Deployment hold."""
+        """What the ready pods of a Deployment hold; "" for one that started before anybody looked."""
         ready = [pod for pod in pods_of(self._stage.cluster, name) if is_ready(pod)]
-        return sorted(self.held[pod["metadata"]["name"]] for pod in ready)
+        return sorted(self.held.get(pod["metadata"]["name"], "") for pod in ready)
 
     @property
     def serving(self) -> list[str]:

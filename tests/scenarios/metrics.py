@@ -46,7 +46,7 @@ class FakeMetrics:
     _since: dict[str, list[tuple[datetime, Traffic]]] = field(default_factory=dict)
 
     def set(self, deployment: str, **changes: float) -> None:
-        """From now on the Deployment's requests are so; what is not named stays."""
+        """From now on the requests of a Deployment (`NAME`, or `NAMESPACE/NAME`) are so; what is not named stays."""
         past = self._since.setdefault(deployment, [])
         now = past[-1][1] if past else Traffic()
         past.append((self.clock.now(), replace(now, **changes)))
@@ -66,7 +66,8 @@ class FakeMetrics:
             for workload in workloads[1].split("|"):
                 kept = {"destination_workload_namespace": namespace, "destination_workload": workload}
                 labels = kept if "by (destination" in promql else {}
-                found += self._answer(promql, labels, self._counted(workload, start, at))
+                own = f"{namespace}/{workload}"
+                found += self._answer(promql, labels, self._counted(own if own in self._since else workload, start, at))
         return found
 
     def _answer(self, promql: str, labels: Mapping[str, str], counted: tuple[float, float, float]) -> Sequence[Series]:
