@@ -108,7 +108,7 @@ async def control(outside: Outside, settings: Settings, *, epoch: str, telemetry
     # Each of these asks the next one for work: they are tied by name, and run only once all are there.
     asker = Asker(start=lambda key: asks.add(key), wake=lambda key: passes.add(key))
     asks = _queue("asks", asker, telemetry)
-    configs = Configs(outside.cluster, outside.clock)
+    configs = Configs(outside.cluster)
     tools = Tools(
         cluster=outside.cluster,
         configs=configs,

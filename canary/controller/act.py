@@ -211,6 +211,8 @@ class Act:
         if keep is None or self.decision.wanted.removal is not Removal.NOTHING:
             return
         gone = [stored for key, stored in self.stored.items() if key not in keep]
+        if not gone:
+            return
         used = copies_used([stored for key, stored in self.stored.items() if key in keep], self.primary)
         await forget_copies(self.hands, self.canary["metadata"]["namespace"], self.seen.config.followed, gone, used)
         for stored in gone:

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from canary.contents import content_of, hashed
 from canary.controller.copies import copies_in, copy_ref
-from canary.controller.names import is_ours
+from canary.controller.names import is_ours, uid_of
 from canary.controller.queue import Key
 from canary.controller.references import KINDS, Reference, references
-from canary.ports import SECRET, Change, Clock, Cluster, Watched
+from canary.ports import POD, SECRET, Change, Cluster, Watched
 from canary.rollout.model import Fault, Plan, Revision, Status, TrackConfig
 from meshes.contract import Kind, Manifest, ObjectRef
 
@@ -33,8 +33,8 @@ class Config:
 
     `held` has the hash of each object's content, "" for an optional one that is not there. `digest` is the hash of it
     all, "" when nothing is tracked, None while it is not known: `faults` say why. `again_in` is when to ask again since
-    no event will tell, None for never; `filling`: the caches are on their way. `changed_at` is when a change of it was
-    last seen by this process, None for never: older pods may hold another.
+    no event will tell, None for never; `filling`: the caches are on their way. `older` are the pods, by uid, that were
+    there when this process saw it change: they may hold what was before.
     """
 
     held: Mapping[Reference, str] = field(default_factory=dict)
@@ -42,7 +42,7 @@ class Config:
     faults: tuple[Fault, ...] = ()
     again_in: timedelta | None = None
     followed: frozenset[Kind] = frozenset()
-    changed_at: datetime | None = None
+    older: frozenset[str] = frozenset()
 
     @property
     def filling(self) -> bool:
@@ -65,12 +65,11 @@ NOTHING = Config()
 class Configs:
     """What every canary tracks. Remembered in this process alone; told anew by each pass."""
 
-    def __init__(self, cluster: Cluster, clock: Clock) -> None:
+    def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._clock = clock
         self._tracked: dict[Key, frozenset[ObjectRef]] = {}
         self._contents: dict[ObjectRef, str] = {}
-        self._changed_at: dict[Key, datetime] = {}
+        self._older: dict[Key, frozenset[str]] = {}
         self._concerned: dict[ObjectRef, set[Key]] = defaultdict(set)
         self._follows: dict[Key, frozenset[tuple[Kind, str]]] = {}
         self._followers: dict[tuple[Kind, str], set[Key]] = defaultdict(set)
@@ -95,14 +94,14 @@ class Configs:
             faults=(*unknown, *self._taken(plan, held)),
             again_in=WHILE_FILLING if filling else WHILE_UNREADABLE if failures else None,
             followed=kinds - frozenset(failures),
-            changed_at=self._changed_at.get(key),
+            older=self._older.get(key, frozenset()),
         )
 
     def forget(self, key: Key) -> None:
         """Follow nothing any more for a canary that is gone."""
         self._track(key, {})
         self._follow(key, frozenset())
-        self._changed_at.pop(key, None)
+        self._older.pop(key, None)
 
     def concerned(self, event: Watched) -> Iterator[Key]:
         """Yield the canaries that track the object, if it holds something else than it did before."""
@@ -110,8 +109,9 @@ class Configs:
         if self._contents.get(event.ref, content) == content:
             return
         self._contents[event.ref] = content
+        there = frozenset(uid_of(pod) for pod in self._cluster.list(POD, event.ref.namespace))
         for key in tuple(self._concerned[event.ref]):
-            self._changed_at[key] = self._clock.now()
+            self._older[key] = there
             yield key
 
     def _content(self, ref: ObjectRef) -> str:

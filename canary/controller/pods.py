@@ -95,14 +95,6 @@ def is_ready(pod: Manifest) -> bool:
     return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
 
 
-def is_older(pod: Manifest, moment: datetime | None) -> bool:
-    """Return whether a pod was made before a moment, None for never; times of pods are whole seconds."""
-    made = pod["metadata"].get("creationTimestamp")
-    if moment is None or made is None:
-        return False
-    return datetime.fromisoformat(str(made)) < moment.replace(microsecond=0)
-
-
 def of_hash(pods: Iterable[Manifest], template_hash: str) -> list[Manifest]:
     """Return the pods of one ReplicaSet; none for an unknown hash."""
     return [pod for pod in pods if template_hash and labels_of(pod).get(HASH_LABEL) == template_hash]

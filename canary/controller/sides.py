@@ -8,7 +8,16 @@ from datetime import datetime, timedelta
 
 from canary.controller import pods as podlist
 from canary.controller.config import NOTHING, Config
-from canary.controller.names import HASH_LABEL, PRIMARY_ROLE, REVISION, ROLE, TARGET, canary_service_ref, labels_of
+from canary.controller.names import (
+    HASH_LABEL,
+    PRIMARY_ROLE,
+    REVISION,
+    ROLE,
+    TARGET,
+    canary_service_ref,
+    labels_of,
+    uid_of,
+)
 from canary.controller.revisions import RESTARTED_AT, owned_sets, replica_set_of, revision_of
 from canary.ports import POD, REPLICA_SET, Cluster
 from canary.rollout.model import Fault, Plan, Primary, Stage, Status, Target
@@ -67,7 +76,7 @@ def target_now(sight: Sight, target: Manifest) -> Target:
         pods=len(pods),
         other_pods=len(pods) - len(of_present),
         ready=ready,
-        stale=sum(podlist.is_older(pod, sight.config.changed_at) for pod in looked_at),
+        stale=sum(uid_of(pod) in sight.config.older for pod in looked_at),
         settled=seen.get("observedGeneration", 0) >= target["metadata"]["generation"] and updated,
         # The greatest int32 stands for no deadline (API reference).
         progress_deadline=timedelta(seconds=min(int(deadline), 7 * 86400)) if deadline else DEFAULT_DEADLINE,

@@ -31,7 +31,7 @@ class Target:
     `replicas` and `paused` are of its spec. `pods` counts all its pods that are not gone, `other_pods` those among
     them that are not of the present template's ReplicaSet. `ready` counts ready pods of `Status.revision.pin` that the
     canary Service's EndpointSlices list too; while onboarding and leaving, ready pods of the present template.
-    `stale` counts those of its pods that are older than the newest change of the tracked config that was seen.
+    `stale` counts those of its pods that were there when the tracked config was last seen to change.
     `settled` is true when its Deployment controller has caught up and no roll is under way.
     """
 

@@ -99,9 +99,7 @@ class Driver:
             canary=live,
             now=self.cluster.clock.now(),
             pull_errors=self.pull_errors,
-            config=Configs(self.cluster, self.cluster.clock).look(
-                (live["metadata"]["namespace"], "checkout"), self.plan, target
-            ),
+            config=Configs(self.cluster).look((live["metadata"]["namespace"], "checkout"), self.plan, target),
         )
         return observe(sight)
 

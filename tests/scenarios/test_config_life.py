@@ -51,7 +51,8 @@ async def test_leaving_gives_the_originals_back_and_takes_the_copies_away(stage:
     await stage.until(lambda: is_gone(stage))
     assert holding.by("checkout") == ["old"] * 3
     await stage.until(lambda: stage.cluster.store.get(ref(DEPLOYMENT, "checkout-primary")) is None)
-    assert copies(stage) == {}
+    await stage.rest(1)
+    assert (copies(stage), stage.client.demand.followed) == ({}, set())
     assert [one["metadata"]["name"] for one in stage.cluster.store.list(CONFIG_MAP, "shop")] == ["app-config"]
 
 
