@@ -27,6 +27,7 @@ check: lint ## Lint, check types, and that generated files are up to date
 	$(BIN)/python -m canary.spec.reference | diff -u docs/annotations.md -
 	$(BIN)/python -m canary.telemetry.reference | diff -u docs/metrics.md -
 	$(BIN)/python -m canary.rollout.diagram --check
+	$(BIN)/python -m tests.slack_transcript --check
 
 lint: $(INSTALLED) ## Check style, format and the layers of imports
 	$(BIN)/ruff check .
@@ -47,6 +48,7 @@ crd: $(INSTALLED) ## Write manifests/crd.yaml anew
 
 docs: $(INSTALLED) ## Write docs/annotations.md, docs/metrics.md and the phase diagrams anew
 	$(BIN)/python -m canary.rollout.diagram --write
+	$(BIN)/python -m tests.slack_transcript --write
 	$(BIN)/python -m canary.spec.reference > docs/annotations.md.new
 	mv docs/annotations.md.new docs/annotations.md
 	$(BIN)/python -m canary.telemetry.reference > docs/metrics.md.new

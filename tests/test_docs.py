@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ import yaml
 
 from canary.cli.main import app
 from canary.rollout.diagram import render_diagram
+from canary.sandbox.slack_workspace import ALL_SCOPES
+from tests.slack_transcript import rewritten
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -24,8 +27,25 @@ def blocks(page: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(encoding="utf-8"), re.M | re.S)
 
 
+def blocks_indented(page: Path, language: str) -> list[str]:
+    """The fenced blocks of a language, within lists too."""
+    found = re.findall(rf"^( *)```{language}\n(.*?)^\1```$", page.read_text(encoding="utf-8"), re.M | re.S)
+    return [textwrap.dedent(text) for _, text in found]
+
+
 def test_the_phase_diagram_is_the_table_of_transitions() -> None:
     assert blocks(DOCS / "how-it-works.md", "text") == [render_diagram() + "\n"]
+
+
+def test_what_slack_looks_like_is_what_the_controller_sends_to_it() -> None:
+    page = (DOCS / "slack.md").read_text(encoding="utf-8")
+    assert page == rewritten(page), "make docs"
+
+
+def test_the_manifest_of_the_slack_app_asks_for_the_scopes_that_the_stand_in_wants() -> None:
+    [manifest] = blocks_indented(DOCS / "slack.md", "yaml")[:1]
+    scopes = set(yaml.safe_load(manifest)["oauth_config"]["scopes"]["bot"])
+    assert {scope for scope in scopes if not scope.startswith("groups:")} == ALL_SCOPES
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

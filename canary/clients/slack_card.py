@@ -91,7 +91,7 @@ def _fields(card: Card) -> list[dict[str, Any]]:
     facts = {
         "Image": fit(card.image, FIELD_LIMIT),
         "Revision": fit(card.revision, FIELD_LIMIT),
-        "Serves before": fit(card.stable, FIELD_LIMIT) if card.ended_at is None else "",
+        "Stable revision": fit(card.stable, FIELD_LIMIT) if card.ended_at is None else "",
         "Started": started,
         "Ended": ended,
     }

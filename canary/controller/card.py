@@ -12,6 +12,7 @@ from canary.rollout.ends import shown
 from canary.rollout.model import CheckResult, NoData, Outcome, Past, Plan, Result, Stage
 from canary.rollout.phases import Phase
 from canary.rollout.situation import Pass
+from canary.rollout.stepping import newest
 from canary.rollout.windows import step_duration
 
 _ENDED = {
@@ -38,8 +39,8 @@ def card_of(it: Pass) -> Card:
         step=status.step + 1,
         steps=tuple(step.weight for step in it.plan.steps),
         checks=tuple(_line(check, it) for check in status.checks),
-        message=(status.memory.why if past else "") or status.message,
-        until=until(it),
+        message=(status.memory.why if past else "") or _message(it),
+        until=_until(it),
         commands=_commands(it),
         started_at=status.started_at,
         ended_at=past.ended_at if past else None,
@@ -76,6 +77,12 @@ def _mood(it: Pass) -> Mood:
     return Mood.WAITING if failing or held else Mood.RUNNING
 
 
+def _message(it: Pass) -> str:
+    """Return what it waits for, without the checks: they are shown by themselves."""
+    checks = newest(it)
+    return it.status.message.replace(f": {checks}", "") if checks else it.status.message
+
+
 def _line(check: CheckResult, it: Pass) -> CheckLine:
     effective = it.memory.effective_at
     older = it.memory.stage is Stage.STEPPING and (effective is None or check.at <= effective)
@@ -102,13 +109,8 @@ def _commands(it: Pass) -> tuple[str, ...]:
     return tuple(f"canary {word} {it.plan.name} -n {it.plan.namespace}" for word in words)
 
 
-def until(it: Pass) -> datetime | None:
-    """Return when the present wait is over, or its patience; None when no moment is known or it has passed."""
-    moment = _moment(it)
-    return moment if moment is not None and moment > it.now else None
-
-
-def _moment(it: Pass) -> datetime | None:
+def _until(it: Pass) -> datetime | None:
+    """Return when the present wait is over, or its patience; None when no moment is known."""
     memory, timing = it.memory, it.plan.timing
     if it.phase is None or it.phase.at_rest:
         return None

@@ -29,7 +29,7 @@ def promote(it: Pass, why: str, notices: tuple[Notice, ...] = ()) -> Decision:
         paused_by_command=False,
         recovering_since=None,
     )
-    notice = Notice(reason=Reason.PROMOTION_STARTED, text=text, facts={"why": why})
+    notice = Notice(reason=Reason.PROMOTION_STARTED, text=text)
     return answer(it, status, text, kept_target(it), (*notices, notice))
 
 

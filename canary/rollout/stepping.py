@@ -235,7 +235,7 @@ def _last_words(it: Pass) -> str:
     return "; ".join(check.because for check in it.status.checks)
 
 
-def _newest(it: Pass) -> str:
+def newest(it: Pass) -> str:
     """Return the newest verdicts in words that stay the same until the next: no pass between them writes a status."""
     words = {Result.ERROR: "held", Result.NO_DATA: "no data"}
     return "; ".join(f"{words.get(one.verdict, one.verdict.value)}, {one.because}" for one in it.status.checks)
@@ -268,7 +268,7 @@ def _told(it: Pass, before: int, judged: Judged, sentence: str) -> Decision:
     facts = {"weight": f"{weight} %", "ready pods": str(it.target.ready), "primary": str(it.primary_replicas)}
     if weight > before:
         text = f"Weight raised from {before} to {weight} %, step {it.status.step + 1} of {len(it.plan.steps)}"
-        because = judged.because or (_newest(it) if before else "")  # the evaluation that let it rise may be passes ago
+        because = judged.because or (newest(it) if before else "")  # the evaluation that let it rise may be passes ago
         text += f": {because}" if because else ""
         notices = (*notices, Notice(reason=Reason.WEIGHT_ADVANCED, text=text, facts=facts))
     elif weight < before:
@@ -290,5 +290,5 @@ def _sentence(it: Pass, why_not: str) -> str:
     elif it.memory.effective_at is None:
         where += f": settling for {it.plan.timing.settle.total_seconds():g} s"
     elif it.status.checks:
-        where += f": {_newest(it)}"
+        where += f": {newest(it)}"
     return f"{where}; held: {why_not}" if why_not else where
