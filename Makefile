@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-faults check lint plants bench crd docs lock run clean
+.PHONY: help demo test test-faults check lint plants bench crd docs cast lock run clean
 
 PYTHON ?= python3
 MESH ?= istio
@@ -28,6 +28,7 @@ check: lint ## Lint, check types, and that generated files are up to date
 	$(BIN)/python -m canary.telemetry.reference | diff -u docs/metrics.md -
 	$(BIN)/python -m canary.rollout.diagram --check
 	$(BIN)/python -m tests.slack_transcript --check
+	$(BIN)/python -m tests.cast | diff -u docs/watch.md -
 
 lint: $(INSTALLED) ## Check style, format and the layers of imports
 	$(BIN)/ruff check .
@@ -53,6 +54,10 @@ docs: $(INSTALLED) ## Write docs/annotations.md, docs/metrics.md and the phase d
 	mv docs/annotations.md.new docs/annotations.md
 	$(BIN)/python -m canary.telemetry.reference > docs/metrics.md.new
 	mv docs/metrics.md.new docs/metrics.md
+
+cast: $(INSTALLED) ## Write docs/watch.md, what `canary watch` shows, anew
+	$(BIN)/python -m tests.cast > docs/watch.md.new
+	mv docs/watch.md.new docs/watch.md
 
 lock: $(INSTALLED) ## Pin the newest dependencies that pyproject.toml allows
 	$(BIN)/pip-compile --quiet --upgrade pyproject.toml

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from canary import __version__
-from canary.cli import commands, demo, lint, plan, run, status, wait
+from canary.cli import commands, demo, history, lint, plan, run, status, wait, watch
 from canary.errors import CanaryError
 from canary.spec.crd import crd_yaml
 
@@ -52,6 +52,8 @@ status.register(app)
 lint.register(app)
 plan.register(app)
 wait.register(app)
+history.register(app)
+watch.register(app)
 commands.register(app)
 
 

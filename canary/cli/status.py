@@ -5,24 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
-from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from canary.cli.canaries import AnyNameArgument, ContextOption, KubeconfigOption, NamespaceOption, Where, canaries
-from canary.cli.status_view import details, overview
-
-WIDE = 4000
-"""Columns where there is no terminal, so that nothing is cut for the next program."""
-
-
-class Output(StrEnum):
-    """How it is printed."""
-
-    TEXT = "text"
-    JSON = "json"
+from canary.cli.options import Output, OutputOption
+from canary.cli.status_view import console, details, overview
 
 
 def register(app: typer.Typer) -> None:
@@ -33,7 +22,7 @@ def register(app: typer.Typer) -> None:
 def status(  # noqa: PLR0913 - each is a flag that users know by its name
     name: AnyNameArgument = None,
     everywhere: Annotated[bool, typer.Option("--all-namespaces", "-A", help="Of all namespaces.")] = False,
-    output: Annotated[Output, typer.Option("--output", "-o", help="For people or for programs.")] = Output.TEXT,
+    output: OutputOption = Output.TEXT,
     namespace: NamespaceOption = None,
     kubeconfig: KubeconfigOption = None,
     context: ContextOption = None,
@@ -47,9 +36,9 @@ def status(  # noqa: PLR0913 - each is a flag that users know by its name
         shown = [as_json(canary) for canary in found]
         print(json.dumps(shown[0] if name else shown, indent=2))
     elif name:
-        _console().print(details(found[0]))
+        console().print(details(found[0]))
     elif found:
-        _console().print(overview(found, with_namespace=everywhere))
+        console().print(overview(found, with_namespace=everywhere))
     else:
         print('there are no Canaries: annotate a Deployment with canary.delivery/enabled: "true"')
 
@@ -68,8 +57,3 @@ def as_json(canary: Mapping[str, Any]) -> dict[str, Any]:
 async def _found(where: Where, name: str | None, *, everywhere: bool) -> Sequence[Mapping[str, Any]]:
     async with canaries(where) as cluster:
         return [await cluster.read(name)] if name else await cluster.listed(everywhere=everywhere)
-
-
-def _console() -> Console:
-    console = Console(highlight=False, markup=False)
-    return console if console.is_terminal else Console(highlight=False, markup=False, width=WIDE)

@@ -1,4 +1,4 @@
-"""How Canaries look as text: a table of many, the details of one. Pure: manifests in, drawings out.
+"""How Canaries look as text: a table of many, the details of one. Manifests in, drawings out.
 
 What stands in a status was in part written by users and by other programs, so it is shown as plain text only.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -23,18 +23,26 @@ PHASE_STYLE: Mapping[str, str] = {
 }
 VERDICT_STYLE: Mapping[str, str] = {"passed": "green", "failed": "red"}
 NOTHING = "-"
+WIDE = 4000
+"""Columns where there is no terminal, so that nothing is cut for the next program."""
+
+
+def console() -> Console:
+    """Return standard output as a person's terminal has it, or as wide as anything where there is none."""
+    found = Console(highlight=False, markup=False)
+    return found if found.is_terminal else Console(highlight=False, markup=False, width=WIDE)
 
 
 def overview(canaries: Iterable[Mapping[str, Any]], *, with_namespace: bool) -> RenderableType:
     """Return one line for each Canary."""
-    table = _table(*(["NAMESPACE"] if with_namespace else []), "NAME", "PHASE", "WEIGHT", "STEP", "REVISION", "MESSAGE")
+    lines = table(*(["NAMESPACE"] if with_namespace else []), "NAME", "PHASE", "WEIGHT", "STEP", "REVISION", "MESSAGE")
     for canary in canaries:
         status = canary.get("status") or {}
         names = [canary["metadata"]["namespace"]] if with_namespace else []
         cells = [*names, canary["metadata"]["name"]]
         rest = [_weight(status), _step(canary), status.get("revision"), status.get("message")]
-        table.add_row(*map(plain, cells), _phase(status), *map(plain, rest))
-    return table
+        lines.add_row(*map(plain, cells), _phase(status), *map(plain, rest))
+    return lines
 
 
 def details(canary: Mapping[str, Any]) -> RenderableType:
@@ -148,9 +156,9 @@ def _number(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, int | float) else NOTHING
 
 
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+def table(*columns: str) -> Table:
+    """Return an empty table without lines, whose column MESSAGE alone is wrapped on a narrow terminal."""
+    drawn = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for column in columns:
-        # On a narrow terminal the sentence at the end is wrapped, and nothing else.
-        table.add_column(column, no_wrap=column != "MESSAGE", overflow="fold")
-    return table
+        drawn.add_column(column, no_wrap=column != "MESSAGE", overflow="fold")
+    return drawn

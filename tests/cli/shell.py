@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import typer
 from typer.testing import CliRunner
 
-from canary.cli import commands, lint, plan, status, wait
+from canary.cli import commands, history, lint, plan, status, wait, watch
 from canary.errors import CanaryError
 
 app = typer.Typer()
@@ -16,6 +16,8 @@ commands.register(app)
 lint.register(app)
 plan.register(app)
 wait.register(app)
+history.register(app)
+watch.register(app)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

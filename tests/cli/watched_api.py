@@ -86,7 +86,8 @@ class Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         query = parse_qs(parts.query)
         namespace, plural, *named = parts.path.partition("/namespaces/")[2].split("/")
-        name = query.get("fieldSelector", [""])[0].removeprefix("metadata.name=")
+        selected, _, name = query.get("fieldSelector", [""])[0].partition("=")
+        name = name if selected == "metadata.name" else ""
         if named:
             found = api.objects.get((plural, namespace, named[0]))
             self._answer(200 if found else 404, found or {"reason": "NotFound", "message": "not found"})

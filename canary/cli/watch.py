@@ -1,0 +1,121 @@
+"""`canary watch NAME`: one rollout as it happens. On a terminal the whole screen, elsewhere a line for each change."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.live import Live
+
+from canary.cli.awaited import Aim, Awaited, Result, Standing
+from canary.cli.canaries import ContextOption, KubeconfigOption, NameArgument, NamespaceOption, Where
+from canary.cli.following import Followed, Wanted, following, named
+from canary.cli.watch_view import event_line, fresh, line, screen
+from canary.cli.watched import Objects, Told, Traces, View, view
+from canary.controller.names import target_of
+from canary.ports import CANARY, DEPLOYMENT, EVENT, POD
+
+REDRAWN_S = 1.0
+"""How often the screen is drawn anew when nothing changes: its times go on."""
+
+KINDS = (Wanted(kind=POD), Wanted(kind=DEPLOYMENT), Wanted(kind=EVENT, of="involvedObject.kind=Canary"))
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    app.command(name="watch")(watch)
+
+
+def watch(
+    name: NameArgument,
+    until_done: Annotated[
+        bool, typer.Option("--until-done", help="End with the rollout, with the exit status of `canary wait`.")
+    ] = False,
+    namespace: NamespaceOption = None,
+    kubeconfig: KubeconfigOption = None,
+    context: ContextOption = None,
+) -> None:
+    """Show one rollout as it happens: steps, split, checks, pods, events, and what it waits for."""
+    where = Where(kubeconfig=kubeconfig, context=context, namespace=namespace)
+    console = Console(highlight=False, markup=False)
+    try:
+        standing = asyncio.run(_watched(where, name, console, until_done=until_done))
+    except KeyboardInterrupt:
+        return
+    if standing.result is not Result.PROMOTED:
+        raise typer.Exit((standing.result or Result.ENDED).exit_status)
+
+
+async def _watched(where: Where, name: str, console: Console, *, until_done: bool) -> Standing:
+    async with following(where, (named(CANARY, name), *KINDS)) as followed, _drawing(console) as draw:
+        return await until_over(followed, name, draw, until_done=until_done)
+
+
+async def until_over(followed: Followed, name: str, draw: Callable[[View], None], *, until_done: bool) -> Standing:
+    """Draw each change until the rollout is over; without `until_done` until the Canary is gone.
+
+    Raises NotFound, with the Canaries that are there, when there is none of that name.
+    """
+    await followed.canaries.read(name)
+    awaited, traces = Awaited(Aim()), Traces()
+    while True:
+        canary = followed.get(CANARY, name)
+        deployment = followed.get(DEPLOYMENT, target_of(canary)) if canary is not None else None
+        if canary is not None:
+            objects = Objects(
+                canary=canary,
+                deployment=deployment,
+                pods=followed.listed(POD),
+                events=followed.listed(EVENT),
+                now=followed.now(),
+            )
+            draw(view(objects, traces, followed.trouble))
+        standing = awaited.look(canary, deployment)
+        if standing.result is not None and (until_done or canary is None):
+            return standing
+        await followed.changed(REDRAWN_S)
+
+
+@asynccontextmanager
+async def _drawing(console: Console) -> AsyncIterator[Callable[[View], None]]:
+    """Return how a view is shown: on the whole screen of a terminal, whose last picture stays, or line by line."""
+    if not console.is_terminal:
+        yield _Lines(console)
+        return
+    shown: list[View] = []
+    with Live(console=console, screen=True, auto_refresh=False) as live:
+
+        def draw(now: View) -> None:
+            shown[:] = [now]
+            live.update(screen(now, console.width), refresh=True)
+
+        try:
+            yield draw
+        finally:
+            live.stop()
+            for last in shown:
+                console.print(screen(last, console.width))
+
+
+class _Lines:
+    """Prints what is new as lines: each Event, and each change of where the rollout stands."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._told: set[Told] = set()
+        self._line = ""
+
+    def __call__(self, now: View) -> None:
+        for told in fresh(now, self._told):
+            self._say(event_line(told))
+        standing = line(now)
+        if standing != self._line:
+            self._line = standing
+            self._say(f"{now.now.strftime('%H:%M:%S')} {standing}")
+
+    def _say(self, text: str) -> None:
+        self._console.out(text, highlight=False)
