@@ -12,10 +12,11 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from canary.contents import content_of, hashed
-from canary.controller.copies import copies_in, copy_ref
+from canary.controller.copies import CopyRefused, copies_in, copy_ref
 from canary.controller.names import is_ours, uid_of
 from canary.controller.queue import Key
 from canary.controller.references import KINDS, Reference, references
+from canary.errors import CanaryError
 from canary.ports import POD, SECRET, Change, Cluster, Watched
 from canary.rollout.model import Fault, Plan, Revision, Status, TrackConfig
 from meshes.contract import Kind, Manifest, ObjectRef
@@ -70,6 +71,7 @@ class Configs:
         self._tracked: dict[Key, frozenset[ObjectRef]] = {}
         self._contents: dict[ObjectRef, str] = {}
         self._older: dict[Key, frozenset[str]] = {}
+        self._refused: dict[Key, str] = {}
         self._concerned: dict[ObjectRef, set[Key]] = defaultdict(set)
         self._follows: dict[Key, frozenset[tuple[Kind, str]]] = {}
         self._followers: dict[tuple[Kind, str], set[Key]] = defaultdict(set)
@@ -91,7 +93,7 @@ class Configs:
         return Config(
             held=held,
             digest=None if filling or unknown else _digest(plan, held),
-            faults=(*unknown, *self._taken(plan, held)),
+            faults=(*unknown, *self._taken(plan, held), *self._uncopied(key)),
             again_in=WHILE_FILLING if filling else WHILE_UNREADABLE if failures else None,
             followed=kinds - frozenset(failures),
             older=self._older.get(key, frozenset()),
@@ -102,6 +104,18 @@ class Configs:
         self._track(key, {})
         self._follow(key, frozenset())
         self._older.pop(key, None)
+        self._refused.pop(key, None)
+
+    def ended(self, key: Key, failure: CanaryError | None) -> None:
+        """Note how the writes of a pass ended: a copy that was refused is told by the next pass."""
+        if isinstance(failure, CopyRefused):
+            self._refused[key] = str(failure)
+        elif failure is None:
+            self._refused.pop(key, None)
+
+    def _uncopied(self, key: Key) -> Iterator[Fault]:
+        if key in self._refused:
+            yield Fault(reason="ConfigNotCopied", message=self._refused[key])
 
     def concerned(self, event: Watched) -> Iterator[Key]:
         """Yield the canaries that track the object, if it holds something else than it did before."""

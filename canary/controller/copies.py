@@ -20,6 +20,11 @@ LONGEST_NAME = 253
 COPY_OF = f"{PREFIX}copy-of"
 """The annotation that names the original: for people; a name may be longer than a label's value."""
 
+
+class CopyRefused(Rejected):
+    """The API server refuses to have an original copied: a right is missing, or an admission rule forbids it."""
+
+
 _KINDS = {kind.kind: kind for kind in (CONFIG_MAP, SECRET)}
 
 
@@ -61,7 +66,10 @@ def names_in(stored: Manifest) -> dict[tuple[Kind, str], str]:
 
 
 async def make_copies(hands: Hands, namespace: str, held: Mapping[Reference, str], only: frozenset[ObjectRef]) -> None:
-    """Copy the originals, those among `only`. Raises Conflict when one holds something else by now."""
+    """Copy the originals, those among `only`.
+
+    Raises Conflict when one holds something else by now, CopyRefused when it may not be read or its copy not be made.
+    """
     for one, content in held.items():
         ref = copy_ref(namespace, hands.target, one, content)
         if not content or ref not in only:
@@ -70,10 +78,14 @@ async def make_copies(hands: Hands, namespace: str, held: Mapping[Reference, str
         if known is not None and is_ours(known, hands.target) and content_of(known) == content:
             continue
         original = ObjectRef(one.kind, namespace, one.name)
-        whole = await hands.cluster.read(original)
-        if whole is None or content_of(whole) != content:
-            raise Conflict(f"{original} was changed while it was about to be stored; it is looked at again")
-        if await hands.create(_copy(ref, hands.target, whole)) is None:
+        try:
+            whole = await hands.cluster.read(original)
+            if whole is None or content_of(whole) != content:
+                raise Conflict(f"{original} was changed while it was about to be stored; it is looked at again")
+            made = await hands.create(_copy(ref, hands.target, whole))
+        except Rejected as refused:
+            raise CopyRefused(f"{original} cannot be copied to {ref.name}: {refused}") from refused
+        if made is None:
             raise Rejected(f"{ref} is there already and not a copy of this controller; rename or delete it")
 
 

@@ -150,9 +150,11 @@ class Reconciler:
         act = Act(cluster=cluster, mesh=found.mesh, seen=seen, decision=decision, canary=written, drift=drift)
         try:
             await act.run()
-        except CanaryError:
+        except CanaryError as failure:
+            self._tools.configs.ended(key, failure)
             await self._announce(act, it)  # the status says it already: nobody would tell it later
             raise
+        self._tools.configs.ended(key, None)
         await self._announce(act, it)
         await self._drop_command(act, decision)
         lines.reconciled(status, decision.status, decision.because)

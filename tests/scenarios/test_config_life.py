@@ -7,6 +7,7 @@ import pytest
 from canary.contents import content_of
 from canary.controller.copies import copy_ref
 from canary.controller.references import Reference
+from canary.errors import Rejected
 from canary.ports import CANARY, CONFIG_MAP, DEPLOYMENT, POD
 from canary.rollout.phases import Phase
 from canary.sandbox.client import Call, Verb
@@ -140,6 +141,24 @@ async def test_content_that_changes_as_it_is_read_is_not_stored_under_the_older_
     await stage.rest()
     assert (holding.serving, list(copies(stage).values())) == (["newer"] * 3, ["newer"])
     assert made == {name_of_copy(text): text for text in ("old", "newer")}
+
+
+async def test_a_copy_that_is_refused_is_told_on_the_canary(stage: Stage) -> None:
+    holding = await configured(stage)
+
+    def refuse(call: Call) -> None:
+        if call.verb is Verb.CREATE and call.ref.kind == CONFIG_MAP:
+            raise Rejected("configmaps is forbidden: cannot create resource")
+
+    stage.client.before = refuse
+    stage.cluster.apply(config_map(text="new"))
+    await stage.rest()
+    assert "ConfigMap shop/app-config cannot be copied to app-config-" in stage.ready_condition.message
+    assert "ConfigNotCopied" in stage.reasons
+    assert (stage.weight, holding.serving) == (0, ["old"] * 3)
+    stage.client.before = None
+    await stage.until(lambda: holding.serving == ["new"] * 3)
+    assert stage.ready_condition.status.value == "True"
 
 
 async def test_two_canaries_that_read_the_same_have_a_copy_each(stage: Stage) -> None:
