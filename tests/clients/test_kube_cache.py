@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from canary.clients.kube_cache import CRD, Cache, trimmed
-from canary.contents import without_content
-from canary.ports import CONFIG_MAP, POD, SERVICE, Change, Watched
+from canary.contents import content_of, without_content
+from canary.ports import CONFIG_MAP, POD, SECRET, SERVICE, Change, Watched
 from meshes.contract import Kind, ObjectRef
 
 ONE = ObjectRef(CONFIG_MAP, "shop", "one")
@@ -78,6 +78,8 @@ def test_what_nobody_reads_is_not_kept() -> None:
     entry = {**writer, "operation": "Update", "fieldsV1": {"f:spec": {}}}
     service = {"metadata": {**meta, "managedFields": [entry]}, "spec": {}}
     assert trimmed(SERVICE, service) == {"metadata": {**meta, "managedFields": [writer]}, "spec": {}}
+    hush = {"kind": "Secret", "metadata": {**meta, "annotations": {"last-applied": "hush"}}, "data": {"a": "hush"}}
+    assert trimmed(SECRET, hush) == {"kind": "Secret", "metadata": meta, "content": content_of(hush)}
     crd = {"metadata": meta, "spec": {"group": "g", "versions": [{"name": "v1", "served": True, "schema": {}}]}}
     assert trimmed(CRD, crd) == {
         "metadata": meta,

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from canary.controller.names import labels_of, matches
-from canary.controller.scalers import NOTE
+from canary.controller.scalers import NOTE, SCALED_OBJECT
 from canary.ports import CANARY, DEPLOYMENT, HPA, POD, Change, Watched
 from canary.rollout.phases import Phase
 from canary.sandbox.cluster import InMemoryCluster
@@ -84,6 +84,27 @@ async def test_it_is_held_and_followed_through_a_whole_life(stage: Stage) -> Non
     ]
     assert scaling.ambiguous == set()
     assert NOTE not in stage.cluster.now(ref(HPA))["metadata"].get("annotations", {})
+
+
+async def test_a_scaled_object_is_held_and_followed_too(stage: Stage) -> None:
+    """KEDA takes no least size for 0; its own HorizontalPodAutoscaler follows the ScaledObject and is KEDA's."""
+    meta = {"name": "checkout", "namespace": "shop"}
+    spec = {"scaleTargetRef": {"name": "checkout"}, "maxReplicaCount": 6, "triggers": [{"type": "cpu"}]}
+    theirs = {"apiVersion": "keda.sh/v1alpha1", "kind": SCALED_OBJECT.kind, "metadata": meta, "spec": spec}
+
+    def now() -> tuple[str, int | None]:
+        live = stage.cluster.now(ref(SCALED_OBJECT))["spec"]
+        return live["scaleTargetRef"]["name"], live.get("minReplicaCount")
+
+    await stage.onboarded(theirs)
+    await stage.until(lambda: now() == ("checkout-primary", None))
+    await stage.pushed("2.0")
+    assert now() == ("checkout-primary", 3)
+    await stage.until_serving("2.0")
+    await stage.until(lambda: now() == ("checkout-primary", None))
+    stage.cluster.remove(ref(CANARY))
+    await stage.until(lambda: stage.cluster.store.get(ref(CANARY)) is None)
+    assert stage.cluster.now(ref(SCALED_OBJECT))["spec"] == spec
 
 
 async def test_one_that_git_resets_in_mid_rollout_is_put_back_and_still_held(stage: Stage) -> None:
