@@ -19,6 +19,8 @@ __all__ = ["pytest_pyfunc_call", "stage"]
 
 FEW = 2
 """Seeds of a plain test run; `make test-faults` asks for more."""
+DRIVES = 3
+"""Seeds of a story in real time."""
 TALE = "tale"
 
 
@@ -32,6 +34,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "told" in metafunc.fixturenames:
         metafunc.parametrize("told", STORIES)
         metafunc.parametrize("seed", seeds())
+    if "drive" in metafunc.fixturenames:
+        metafunc.parametrize("drive", seeds()[: min(len(seeds()), DRIVES)])
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave what takes minutes to those who asked for more than a few seeds."""
+    if "CANARY_FAULT_SEEDS" not in os.environ:
+        long = [item for item in items if "drive" in getattr(item, "fixturenames", ())]
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in long]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
