@@ -97,6 +97,7 @@ class _Show:
         self._recent: deque[LoadSample] = deque(maxlen=RECENT)
         self._said: list[str] = []
         self._slack: list[str] = []
+        self._heads: dict[str, str] = {}
         self.story = Story(parts, self.say)
         parts.slack.subscribe(self._posted)
 
@@ -110,7 +111,9 @@ class _Show:
 
     def _posted(self, message: PostedMessage) -> None:
         first, *_ = message.plain().splitlines()
-        self._line(self._slack, first, prefix="Slack: ")
+        if self._heads.get(message.ts) != first:  # most updates change only what stands below
+            self._heads[message.ts] = first
+            self._line(self._slack, first, prefix="Slack: ")
 
     def _line(self, lines: list[str], text: str, prefix: str = "") -> None:
         line = f"{self._elapsed:6.1f} s  {text}"

@@ -67,9 +67,17 @@ class _Ledger:
 
     def refused(self, notice: Notification, err: Refused, channel: str) -> None:
         self.counts["refused"] += 1
-        if (channel, err.code) not in self._refusals:
-            self._refusals.add((channel, err.code))
+        if self._is_news(err, channel):
             _log.error("slack_message_refused", why=str(err), channel=channel, **_facts(notice))
+
+    def not_updated(self, err: Refused, channel: str) -> None:
+        if self._is_news(err, channel):
+            _log.warning("slack_update_refused", why=str(err), channel=channel)
+
+    def _is_news(self, err: Refused, channel: str) -> bool:
+        known = (channel, err.code) in self._refusals
+        self._refusals.add((channel, err.code))
+        return not known
 
 
 class Slack:

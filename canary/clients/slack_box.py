@@ -58,6 +58,9 @@ class Ledger(Protocol):
     def refused(self, notice: Notification, err: Refused, channel: str) -> None:
         """Slack will not take one notice."""
 
+    def not_updated(self, err: Refused, channel: str) -> None:
+        """Slack will not have a rollout's message changed."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
@@ -168,6 +171,7 @@ class Box:
             if self._tools.hook is not None:
                 await self._tools.hook.post(render(notice, mention=self._tools.settings.mention).body())
                 return True
+            self._check_channel(notice)
             if notice.rollout not in self.bulletin.cards:
                 await self._post(notice, None, doubtful)
                 return True
@@ -188,6 +192,11 @@ class Box:
             self.thread = None
             return False
         return True
+
+    def _check_channel(self, notice: Notification) -> None:
+        if not self._channel(notice):
+            where = "set --slack-channel, or canary.delivery/slack-channel on the Deployment"
+            raise Refused(f"no channel is named for the message: {where}", "no_channel")
 
     async def _open(self, notice: Notification, doubtful: bool) -> None:
         """Post the message of the notice's rollout, or find it."""
@@ -251,6 +260,8 @@ class Box:
         except Refused as err:
             if err.code in GONE:
                 self.thread = None
+            else:
+                self._tools.ledger.not_updated(err, thread.channel)
         self._shown = (thread.rollout, body)
         self._pause_s = UPDATE_EVERY_S
         self._next_update = asyncio.get_running_loop().time() + UPDATE_EVERY_S

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from canary.clients.slack import Slack
-from canary.clients.slack_api import SlackSettings
+from canary.clients.slack_api import Refused, SlackSettings
 from canary.ports import Bulletin, Card, Mood, Notification
 from canary.rollout.model import Thread
 from canary.sandbox.slack_workspace import Workspace
@@ -43,13 +43,16 @@ SETTINGS = SlackSettings(token="t", channel="#default", mention="S0TEAM")
 
 @dataclass(slots=True)
 class Api:
-    """A SlackApi on a workspace, with what was called when, and how many calls were under way at once."""
+    """A SlackApi on a workspace, with what was called when; `refused` are codes by method."""
 
     workspace: Workspace = field(default_factory=lambda: Workspace(channels=("default", "own")))
     calls: list[tuple[float, str]] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
 
     async def call(self, method: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         self.calls.append((asyncio.get_running_loop().time(), method))
+        if method in self.refused:
+            raise Refused(f"{method} is refused", self.refused[method])
         return await ask(self.workspace, method, arguments)
 
 

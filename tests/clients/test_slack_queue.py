@@ -192,6 +192,34 @@ async def test_what_slack_refuses_is_logged_once_with_the_remedy_and_not_tried_a
     assert [log["why"] for log in logs] == [receipt.trouble]
 
 
+async def test_without_a_channel_nothing_is_asked_of_slack_and_the_remedy_is_told() -> None:
+    api = Api()
+    with capture_logs() as logs:
+        async with Slack(replace(SETTINGS, channel=""), api=api) as slack:
+            Controller(slack).say("0")
+            await slack.idle()
+    assert (api.calls, [log["event"] for log in logs]) == ([], ["slack_message_refused"])
+    assert "set --slack-channel, or canary.delivery/slack-channel on the Deployment" in logs[0]["why"]
+
+
+async def test_a_message_that_slack_will_not_have_changed_is_left_and_the_thread_goes_on() -> None:
+    api = Api()
+    with capture_logs() as logs:
+        async with Slack(SETTINGS, api=api) as slack:
+            controller = Controller(slack)
+            controller.say("0")
+            await asyncio.sleep(20)
+            api.refused["chat.update"] = "edit_window_closed"
+            for weight in (30, 40):
+                controller.card = replace(CARD, weight=weight)
+                controller.look()
+                await asyncio.sleep(20)
+            controller.say("1")
+            await slack.idle()
+    assert ([log["event"] for log in logs], texts(api.workspace)) == (["slack_update_refused"], ["0", "1"])
+    assert [method for _, method in api.calls].count("chat.update") == 2
+
+
 async def test_a_message_that_somebody_deleted_is_posted_anew_with_the_next_transition() -> None:
     api = Api()
     async with Slack(SETTINGS, api=api) as slack:

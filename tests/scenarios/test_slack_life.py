@@ -8,6 +8,7 @@ import pytest
 
 from canary.ports import CANARY, EVENT
 from canary.rollout.phases import Phase
+from canary.sandbox.client import Verb
 from tests.builders import ref
 from tests.scenarios.slack import Office, reason_of
 from tests.scenarios.stage import Stage, analysis
@@ -63,6 +64,18 @@ async def test_a_newer_version_ends_the_one_message_and_begins_another(stage: St
     assert "Superseded: " in first.plain()
     assert "gets no requests" in first.plain()
     assert second.plain().splitlines()[0] == "🟢 shop/checkout: Succeeded"
+
+
+async def test_with_slack_a_step_costs_one_write_more_at_most(stage: Stage, office: Office) -> None:
+    await stage.onboarded(analysis=analysis(20, 50, 80))
+    await stage.pushed("2.0", 20)
+    await stage.rest(15)
+    stage.client.requests.clear()
+    await stage.until_weight(50)
+    await stage.rest(15)
+    writes = [call.ref.kind for call in stage.client.requests.log if call.verb is not Verb.READ]
+    assert len([kind for kind in writes if kind != EVENT]) <= 7
+    assert office.thread(office.cards[0]) == ["RolloutStarted", "WeightAdvanced", "WeightAdvanced"]
 
 
 async def test_a_rollback_mentions_and_a_failed_evaluation_does_not(stage: Stage, office: Office) -> None:
