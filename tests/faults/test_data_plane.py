@@ -49,13 +49,14 @@ class Recorder:
 
     def _may_answer(self) -> Iterator[tuple[str, str]]:
         """Yield workload and version of those that the status lets serve: the candidate only what is under analysis."""
-        memory = self.status["memory"]["memory"]
-        tested, stable = (_tag(self.status["memory"].get(which)) for which in ("revision", "stable"))
+        known = self.status.get("memory") or {}
+        tested, stable = (_tag(known.get(which)) for which in ("revision", "stable"))
         primary = f"{shop.NAME}-primary"
         yield primary, stable
-        if self.status["phase"] in ("Promoting", "Finalizing", "RollingBack"):
+        phase = self.status.get("phase")
+        if phase in ("Promoting", "Finalizing", "RollingBack"):
             yield primary, tested  # it is being given to the primary, or taken away again
-        if self.status["phase"] == "Initializing" or memory.get("stage") == "rest":
+        if phase in (None, "Initializing") or (known.get("memory") or {}).get("stage") == "rest":
             yield shop.NAME, shop.OLD.tag  # before the onboarding is over
         if self.status.get("weight"):
             yield shop.NAME, tested
@@ -106,7 +107,7 @@ async def test_no_request_reaches_what_is_not_under_analysis_and_none_is_lost(
 
 
 def _serves(status: dict[str, Any], tag: str) -> bool:
-    return status.get("phase") == "Succeeded" and _tag(status["memory"].get("stable")) == tag
+    return status.get("phase") == "Succeeded" and _tag((status.get("memory") or {}).get("stable")) == tag
 
 
 async def _push(running: Rig, dice: random.Random) -> str:
