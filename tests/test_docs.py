@@ -88,3 +88,11 @@ def test_the_kustomization_of_the_install_page_changes_what_it_says(tmp_path: Pa
         "CANARY_MESH": "istio",
         "CANARY_LEASE_NAMESPACE": None,
     }
+
+
+TESTS = re.findall(r"\[([^\]]+)\]\(\.\./(tests/[^)]+\.py)\)", (DOCS / "reliability.md").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(("title", "file"), TESTS)
+def test_what_is_promised_has_the_test_that_it_names(title: str, file: str) -> None:
+    assert re.search(rf"def test_{title.replace(' ', '_')}\(", (ROOT / file).read_text(encoding="utf-8"))
