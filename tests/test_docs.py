@@ -90,7 +90,9 @@ def test_the_kustomization_of_the_install_page_changes_what_it_says(tmp_path: Pa
     }
 
 
-TESTS = re.findall(r"\[([^\]]+)\]\(\.\./(tests/[^)]+\.py)\)", (DOCS / "reliability.md").read_text(encoding="utf-8"))
+TESTS = sorted(
+    set(re.findall(r"\[([^\]]+)\]\(\.\./(tests/[^)]+\.py)\)", (DOCS / "reliability.md").read_text(encoding="utf-8")))
+)
 
 
 @pytest.mark.parametrize(("title", "file"), TESTS)
