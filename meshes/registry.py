@@ -12,7 +12,8 @@ from importlib.metadata import EntryPoint, entry_points
 from meshes.contract import Mesh
 
 GROUP = "canary.meshes"
-_METHODS = tuple(sorted(name for name, value in vars(Mesh).items() if callable(value) and not name.startswith("_")))
+METHODS = tuple(sorted(name for name, value in vars(Mesh).items() if callable(value) and not name.startswith("_")))
+"""What every adapter has, by name."""
 
 
 class UnknownMesh(LookupError):
@@ -55,7 +56,7 @@ def _made(point: EntryPoint) -> Mesh:
         adapter = point.load()()
     except Exception as err:  # other people's code: whatever it raises is told with its origin
         raise BrokenAdapter(f"{where} cannot be loaded: {type(err).__name__}: {err}") from err
-    if missing := [method for method in _METHODS if not callable(getattr(adapter, method, None))]:
+    if missing := [method for method in METHODS if not callable(getattr(adapter, method, None))]:
         raise BrokenAdapter(f"{where} is no adapter: it lacks {', '.join(missing)}")
     if (own := getattr(adapter, "name", None)) != point.name:
         raise BrokenAdapter(f"{where} calls itself {own!r}; the two names must be equal")

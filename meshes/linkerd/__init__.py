@@ -9,10 +9,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from meshes.contract import Counters, Histogram, Kind, Manifest, ObjectRef, Route, RouteError, Seen, Workload
+from meshes.contract import (
+    Counters,
+    Histogram,
+    Kind,
+    Manifest,
+    ObjectRef,
+    Route,
+    RouteError,
+    Seen,
+    Surroundings,
+    Workload,
+)
 from meshes.gamma import conflicts, routes
 from meshes.gamma.versions import GROUP, GRPC_ROUTE, HTTP_ROUTE, kind_of
-from meshes.linkerd import filters, overrides
+from meshes.linkerd import filters, overrides, ports
 from meshes.parts import linkerd_metrics
 
 CONTROLLER = "linkerd.io/policy-controller"
@@ -29,6 +40,9 @@ class Linkerd:
 
     def kinds(self) -> tuple[Kind, ...]:
         return (HTTP_ROUTE, GRPC_ROUTE, LEGACY_ROUTE, overrides.SERVICE_PROFILE, overrides.TRAFFIC_SPLIT)
+
+    def resolve(self, route: Route, around: Surroundings) -> Route:
+        return ports.resolve(route, around)
 
     def route_ref(self, route: Route) -> ObjectRef:
         return routes.ref_of(route)
@@ -54,7 +68,8 @@ class Linkerd:
     def conflict(self, route: Route, others: Sequence[Manifest]) -> RouteError | None:
         ref = self.route_ref(route)
         return (
-            overrides.find(route, others, ref)
+            ports.told(route)
+            or overrides.find(route, others, ref)
             or conflicts.find(route, others, ref, (GROUP, LEGACY_ROUTE.group))
             or filters.find(others, ref)
         )

@@ -16,18 +16,19 @@ from tests.api.side_by_side import Ensemble, scenes_of
 from tests.api.side_by_side import ensemble as open_ensemble
 
 ISTIO = "istio/virtualservices.networking.istio.io.yaml"
+GATEWAY_API = tuple(f"gateway-api/{kind}.gateway.networking.k8s.io.yaml" for kind in ("httproutes", "grpcroutes"))
 
 
 @pytest.fixture(scope="session")
 def plane() -> Iterator[ControlPlane]:
-    """A control plane with the CRDs of canary and of Istio."""
+    """A control plane with the CRDs of canary, of Istio and of the Gateway API."""
     assets, crds = assets_folder(), os.environ.get(CRDS, "")
     if assets is None:
         pytest.skip("KUBEBUILDER_ASSETS names no folder with etcd, kube-apiserver and kube-controller-manager")
     if not crds:
         pytest.skip(f"{CRDS} names no folder with the CRDs of the meshes")
     with control_plane(assets) as running:
-        install(running, Path(crds) / ISTIO)
+        install(running, *(Path(crds) / name for name in (ISTIO, *GATEWAY_API)))
         yield running
 
 

@@ -80,6 +80,15 @@ async def _define(http: KubeHttp, definition: dict[str, Any]) -> None:
             await asyncio.sleep(0.1)
 
 
+async def redefine(http: KubeHttp, crd: dict[str, Any]) -> None:
+    """Put another release's CRD in the place of the installed one. Its schema is in force a moment later."""
+    definition = _without_rules(crd)
+    path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{definition['metadata']['name']}"
+    live = await http.send(Call(method="GET", path=path, what=path))
+    metadata = {**definition["metadata"], "resourceVersion": live["metadata"]["resourceVersion"]}
+    await http.send(Call(method="PUT", path=path, what=path, body={**definition, "metadata": metadata}, deadline_s=60))
+
+
 async def _is_served(http: KubeHttp, definition: dict[str, Any]) -> bool:
     """Return whether every version is served. The group is listed a moment before its versions are."""
     spec = definition["spec"]

@@ -1,0 +1,191 @@
+"""Routes of the Gateway API on a real API server, with the CRDs of two releases: what is sent is what is read back."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from canary.clients.kube import KubeCluster, kube_cluster
+from canary.clients.kube_http import Call, connect
+from canary.controller.patches import route_patch
+from canary.errors import Rejected
+from canary.ports import CANARY, NAMESPACE, ref_of
+from canary.sandbox.defaults import defaulted
+from canary.sandbox.kinds import GRPC_ROUTE, HTTP_ROUTE
+from meshes.contract import Kind, Manifest, Mesh, Route
+from meshes.gateway_api import GatewayApi
+from meshes.linkerd import Linkerd
+from tests.api.control_plane import ControlPlane
+from tests.api.installing import CRDS, redefine
+from tests.api.people import People, closed
+from tests.meshes.gamma_objects import EDGE, GRPC, GRPC_EDGE, HTTP, answered
+from tests.meshes.test_gamma_golden import GOLDEN, OLD, USERS, USERS_GRPC
+
+pytestmark = pytest.mark.xdist_group("api")
+
+KINDS = (HTTP_ROUTE, GRPC_ROUTE)
+NEW, OLDER = "gateway-api", "older/gateway-api-v1.2.1"
+FILES = sorted(
+    path for mesh in ("linkerd", "gateway-api") for path in (GOLDEN / mesh).glob("*.yaml") if OLD not in path.stem
+)
+WITHIN_S = 30.0
+
+
+@dataclass(slots=True)
+class Routes:
+    """A namespace in which routes are written through the controller's own client. `knows_names`: rules have names."""
+
+    cluster: KubeCluster
+    people: People
+    namespace: str
+    knows_names: bool
+
+    def here(self, route: Route) -> Route:
+        return replace(route, namespace=self.namespace, served=self.cluster.served(self.kind(route)))
+
+    def kind(self, route: Route) -> Kind:
+        return GatewayApi().route_kind(route)
+
+    def moved(self, manifest: Manifest, name: str = "") -> dict[str, Any]:
+        metadata = {**manifest["metadata"], "namespace": self.namespace}
+        return {**manifest, "metadata": {**metadata, "name": name or metadata["name"]}}
+
+    async def write(self, adapter: Mesh, route: Route, weight: int, live: Manifest) -> Manifest:
+        """Write a weight as the controller does; return the object, unchanged when there is nothing to write."""
+        patch = route_patch(live, adapter.render(route, weight, live))
+        if not patch:
+            return live
+        version = live["metadata"]["resourceVersion"]
+        return await self.cluster.patch(ref_of(live), patch, resource_version=version)
+
+
+@pytest.fixture(params=[NEW, OLDER], ids=["newest", "v1.2.1"])
+async def routes(plane: ControlPlane, request: pytest.FixtureRequest) -> AsyncIterator[Routes]:
+    http = await connect(plane.kubeconfig)
+    try:
+        people = People(http)
+        await people.know(NAMESPACE, *KINDS)
+        namespace = f"r-{secrets.token_hex(4)}"
+        await people.apply({"apiVersion": "v1", "kind": NAMESPACE.kind, "metadata": {"name": namespace}})
+        await _release(http, people, namespace, request.param)
+        async with kube_cluster(http, (CANARY, *KINDS), [namespace]) as cluster:
+            yield Routes(cluster, people, namespace, knows_names=request.param == NEW)
+        await _release(http, people, namespace, NEW)
+    finally:
+        await closed(http)
+
+
+async def _release(http: Any, people: People, namespace: str, folder: str) -> None:
+    """Put the CRDs of a release in force: only since 1.4 have rules had names, older ones prune them."""
+    for kind in KINDS:
+        await redefine(http, _crd(folder, kind))
+    for number in range(2 * round(WITHIN_S)):
+        probe = _named_rule(namespace, f"probe-{number}-{secrets.token_hex(2)}")
+        path = people.path(ref_of({**probe, "metadata": {**probe["metadata"], "name": ""}}))
+        made = await http.send(Call(method="POST", path=path, what="a probe", body=probe, query=(("dryRun", "All"),)))
+        if ("name" in made["spec"]["rules"][0]) == (folder == NEW):
+            return
+        await asyncio.sleep(0.5)
+    raise AssertionError(f"the CRDs of {folder} did not come into force")
+
+
+def _crd(folder: str, kind: Kind) -> dict[str, Any]:
+    file = Path(os.environ[CRDS]) / folder / f"{kind.kind.lower()}s.{kind.group}.yaml"
+    definition: dict[str, Any] = yaml.safe_load(file.read_text())
+    return definition
+
+
+def _named_rule(namespace: str, name: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "HTTPRoute",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"rules": [{"name": "canary", "backendRefs": [{"name": "checkout", "port": 8080}]}]},
+    }
+
+
+def as_sent(made: Manifest) -> dict[str, Any]:
+    """Return what people see of an object."""
+    metadata = {key: made["metadata"].get(key) or {} for key in ("labels", "annotations")}
+    return {"metadata": metadata, "spec": made["spec"]}
+
+
+def with_defaults(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    kind = {each.kind: each for each in KINDS}[manifest["kind"]]
+    return as_sent(defaulted(kind, dict(manifest)))
+
+
+async def test_every_golden_object_is_taken_and_read_back_as_it_was_sent(routes: Routes) -> None:
+    for number, file in enumerate(FILES):
+        sent = routes.moved(yaml.safe_load(file.read_text()), f"golden-{number}")
+        made = await routes.cluster.create(sent)
+        assert as_sent(made) == with_defaults(sent), file
+        if "user" not in file.stem:
+            assert made["spec"] == sent["spec"], f"{file}: the server filled something in"
+        read = await routes.cluster.read(ref_of(made))
+        assert read is not None
+        assert as_sent(read) == as_sent(made)
+
+
+@pytest.mark.parametrize("adapter", [Linkerd(), GatewayApi()], ids=lambda adapter: adapter.name)
+@pytest.mark.parametrize("route", [HTTP, GRPC], ids=["http", "grpc"])
+async def test_our_own_route_takes_every_weight_and_is_written_only_when_it_changes(
+    routes: Routes, adapter: Mesh, route: Route
+) -> None:
+    here = routes.here(route)
+    live = await routes.cluster.create(adapter.render(here, 0, None))
+    for weight in (0, 10, 50, 100, 0):
+        live = await routes.write(adapter, here, weight, live)
+        assert adapter.observe(here, live).weight == weight
+        assert route_patch(live, adapter.render(here, weight, live)) == {}
+
+
+@pytest.mark.parametrize("adapter", [Linkerd(), GatewayApi()], ids=lambda adapter: adapter.name)
+@pytest.mark.parametrize(("route", "users"), [(EDGE, USERS), (GRPC_EDGE, USERS_GRPC)], ids=["http", "grpc"])
+async def test_a_users_route_is_equal_before_and_after_and_but_for_the_split_during_a_rollout(
+    routes: Routes, adapter: Mesh, route: Route, users: Manifest
+) -> None:
+    here = routes.here(route)
+    before = await routes.cluster.create(routes.moved(users))
+    live = before
+    for weight in (10, 50, 100):
+        live = await routes.write(adapter, here, weight, live)
+        assert adapter.observe(here, live).weight == weight
+        kept = [{**rule, "backendRefs": None} for rule in live["spec"]["rules"]]
+        assert kept == [{**rule, "backendRefs": None} for rule in before["spec"]["rules"]]
+        assert live["spec"]["rules"][0] == before["spec"]["rules"][0]
+        assert {**live["spec"], "rules": None} == {**before["spec"], "rules": None}
+    after = await routes.write(adapter, here, 0, live)
+    assert as_sent(after) == as_sent(before)
+
+
+async def test_the_word_of_a_mesh_is_read_from_a_status_that_the_server_keeps(routes: Routes) -> None:
+    here = routes.here(HTTP)
+    live = await routes.cluster.create(Linkerd().render(here, 10, None))
+    assert not Linkerd().observe(here, live).accepted
+    told = answered(live)["status"]
+    for parent in told["parents"]:
+        for condition in parent["conditions"]:
+            condition["lastTransitionTime"] = "2026-01-01T00:00:00Z"
+    version = live["metadata"]["resourceVersion"]
+    live = await routes.cluster.patch(ref_of(live), {"status": told}, resource_version=version, subresource="status")
+    assert Linkerd().observe(here, live).accepted
+    assert live["metadata"]["generation"] == 1
+
+
+async def test_what_the_installed_release_prunes_is_an_error_and_not_passed_over(routes: Routes) -> None:
+    named = _named_rule(routes.namespace, "named")
+    if routes.knows_names:
+        made = await routes.cluster.create(named)
+        assert made["spec"]["rules"][0]["name"] == "canary"
+        return
+    with pytest.raises(Rejected, match="did not take the field"):
+        await routes.cluster.create(named)
