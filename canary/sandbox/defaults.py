@@ -167,6 +167,25 @@ def _http_match(match: Mapping[str, Any]) -> JSON:
     return filled
 
 
+def _grpc_route(spec: Mapping[str, Any]) -> JSON:
+    filled = _gateway_route(spec)
+    filled["rules"] = [
+        {**rule, "matches": [_grpc_match(match) for match in rule["matches"]]} if rule.get("matches") else rule
+        for rule in filled["rules"]
+    ]
+    return filled
+
+
+def _grpc_match(match: Mapping[str, Any]) -> JSON:
+    exact = {"type": "Exact"}
+    filled = dict(match)
+    if "method" in filled:
+        filled["method"] = with_defaults(filled["method"], exact)
+    if "headers" in filled:
+        filled["headers"] = [with_defaults(header, exact) for header in filled["headers"]]
+    return filled
+
+
 def _kuma_route(spec: Mapping[str, Any]) -> JSON:
     filled = dict(spec)
     filled["to"] = [
@@ -189,6 +208,6 @@ _FILLERS: dict[Kind, Callable[[Mapping[str, Any]], JSON]] = {
     SERVICE: _service,
     HPA: _autoscaler,
     HTTP_ROUTE: _http_route,
-    GRPC_ROUTE: _gateway_route,
+    GRPC_ROUTE: _grpc_route,
     MESH_HTTP_ROUTE: _kuma_route,
 }
