@@ -27,6 +27,9 @@ OWNER_PREFIXES = ("argocd.argoproj.io/", "meta.helm.sh/", "deployment.kubernetes
 OWNER_KEY = "app.kubernetes.io/managed-by"
 MESH_DOMAINS = ("istio.io", "linkerd.io", "kuma.io", "gateway.networking.k8s.io", "prometheus.io")
 MESH_KEYS = ("ingress.kubernetes.io/service-upstream", "nginx.ingress.kubernetes.io/service-upstream")
+LINKERD_DEPLOYMENT = "linkerd.io/proxy-deployment"
+"""As whose a pod's requests are counted in Linkerd. It stands in templates that were injected by hand; copied as it is,
+the primary would report as the canary."""
 DEPLOYMENT_FIELDS = ("minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds")
 
 
@@ -87,6 +90,8 @@ def primary_template(template: Mapping[str, Any], target: str, restarted_at: str
     labels = {key: value for key, value in (metadata.get("labels") or {}).items() if key != HASH_LABEL}
     notes = {key: value for key, value in (metadata.get("annotations") or {}).items() if key != RESTARTED_AT}
     restart = {RESTARTED_AT: restarted_at} if restarted_at else {}
+    if LINKERD_DEPLOYMENT in labels:
+        labels[LINKERD_DEPLOYMENT] = f"{target}-primary"
     merged = {**metadata, "labels": {**labels, **primary_labels(target)}}
     merged.pop("annotations", None)
     annotations = {**notes, **restart}

@@ -78,6 +78,13 @@ def test_pod_labels_and_annotations_are_copied_whole() -> None:
     }
 
 
+def test_a_template_that_linkerd_was_injected_into_by_hand_reports_as_the_primary() -> None:
+    target = deployment()
+    target["spec"]["template"]["metadata"]["labels"] = {"app": "checkout", "linkerd.io/proxy-deployment": "checkout"}
+    labels = made(target)["spec"]["template"]["metadata"]["labels"]
+    assert labels == {"app": "checkout", "linkerd.io/proxy-deployment": "checkout-primary", **OURS}
+
+
 @pytest.mark.parametrize(
     ("strategy", "surge"),
     [
