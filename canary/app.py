@@ -7,7 +7,7 @@ import contextlib
 import random
 import secrets
 import socket
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import cache, partial
@@ -31,7 +31,7 @@ from canary.controller.queue import Handler, Key, KeyQueue, is_expected
 from canary.controller.reconcile import Reconciler, Tools
 from canary.controller.shim import Shim
 from canary.controller.tell import Teller
-from canary.controller.watch import Watch
+from canary.controller.watch import Routing, Watch
 from canary.controller.witness import timed
 from canary.errors import CanaryError, ConfigError, Unavailable
 from canary.ports import (
@@ -53,7 +53,7 @@ from canary.probes import Answer, Page, probes
 from canary.settings import Settings
 from canary.telemetry.telemetry import Messages, Standing, Telemetry
 from meshes import registry
-from meshes.contract import Mesh
+from meshes.contract import Claiming, Kind, Manifest, Mesh
 
 log = structlog.get_logger()
 
@@ -126,13 +126,28 @@ async def control(outside: Outside, settings: Settings, *, epoch: str, telemetry
     passes = _queue("passes", Reconciler(tools), telemetry)
     shims = _queue("shims", Shim(outside.cluster, teller), telemetry)
     outside.notifier.listen(lambda namespace, name: passes.add((namespace, name)))
-    Watch(outside.cluster, wake=passes.add, shim=shims.add, concerned=configs.concerned).start()
+    watch = Watch(outside.cluster, wake=passes.add, shim=shims.add, concerned=configs.concerned, routing=_routing())
+    watch.start()
     queues = {"passes": passes, "shims": shims, "asks": asks}
     with telemetry.leading(queues):
         async with asyncio.TaskGroup() as tasks:
             for name, queue in queues.items():
                 tasks.create_task(queue.run(), name=name)
             await _until_the_end(outside.notifier)
+
+
+def _routing() -> Routing:
+    """Return what tells whose requests an object routes, of each kind that all of its adapters can tell it of."""
+    adapters: dict[Kind, list[Mesh]] = {}
+    for mesh in map(mesh_named, registry.names()):
+        for kind in mesh.kinds():
+            adapters.setdefault(kind, []).append(mesh)
+    claiming = {kind: [one for one in known if isinstance(one, Claiming)] for kind, known in adapters.items()}
+    return {kind: partial(_services, able) for kind, able in claiming.items() if len(able) == len(adapters[kind])}
+
+
+def _services(meshes: Sequence[Claiming], manifest: Manifest) -> Collection[str]:
+    return {name for mesh in meshes for name in mesh.services(manifest)}
 
 
 def _queue(name: str, handle: Handler, telemetry: Telemetry) -> KeyQueue:

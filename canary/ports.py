@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
@@ -60,6 +60,19 @@ class Following:
     failure: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Index:
+    """A way to find cached objects of one kind: by keys that are computed from each. Equal by name and kind.
+
+    With `rarest` an object stands under one of its keys only, the one that fewest others have.
+    """
+
+    name: str
+    kind: Kind
+    keys: Callable[[Manifest], Iterable[Hashable]] = field(compare=False)
+    rarest: bool = False
+
+
 class Cluster(Protocol):
     """The Kubernetes API with caches that watches keep fresh. Manifests are never changed in place.
 
@@ -72,6 +85,12 @@ class Cluster(Protocol):
 
     def list(self, kind: Kind, namespace: str = "", labels: Mapping[str, str] | None = None) -> Sequence[Manifest]:
         """Return the cached objects of a kind, of one namespace or of all (""), that carry all of `labels`."""
+
+    def find(self, index: Index, *keys: Hashable) -> Sequence[Manifest]:
+        """Return the cached objects that stand under all of these keys, at least one, by namespace and name.
+
+        Costs no more than the objects that stand under the rarest of the keys.
+        """
 
     def subscribe(self, listener: Callable[[Watched], None]) -> None:
         """Call `listener` on the event loop for each change, and once for each object that is there already."""

@@ -6,7 +6,7 @@ imports nothing but this module and the standard library. The controller reads a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
@@ -226,6 +226,25 @@ class Grouping(Protocol):
 
     def latency_of(self, workloads: Sequence[Workload]) -> Histogram:
         """Return the histograms of all these workloads, at least one, together, in one unit."""
+
+
+ANY = "*"
+"""Stands for every Service (`Claiming`)."""
+
+
+@runtime_checkable
+class Claiming(Protocol):
+    """What an adapter may offer so that not every object is looked at for every route. Optional.
+
+    Law: `conflict(route, others)` is the same with only those of `others` that may route the apex, and the one that
+    `route_ref` names. A change of another object then wakes no canary either.
+    """
+
+    def services(self, manifest: Manifest) -> Collection[str]:
+        """Return the names, without namespaces, of the Services whose requests a live object of `kinds` may route.
+
+        `ANY` among them when it may route those of any Service. It never raises, whatever is in the object.
+        """
 
 
 class Surroundings(Protocol):

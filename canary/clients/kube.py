@@ -6,7 +6,7 @@ What was written is compared with what the server answers, so that a field it pr
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
@@ -18,7 +18,7 @@ from canary.clients.discovery import Discovery, Resource
 from canary.clients.kube_cache import CRD, Cache, Keep, Reflector, trimmed
 from canary.clients.kube_http import MERGE_PATCH, Call, KubeHttp
 from canary.errors import CanaryError, NotFound, Rejected
-from canary.ports import CANARY, CONFIG_MAP, EVENT, LEASE, SECRET, Change, Following, Propagation, Watched
+from canary.ports import CANARY, CONFIG_MAP, EVENT, LEASE, SECRET, Change, Following, Index, Propagation, Watched
 from meshes.contract import Kind, Manifest, ObjectRef
 
 FIELD_MANAGER = "canary-controller"
@@ -110,6 +110,9 @@ class KubeCluster:
 
     def list(self, kind: Kind, namespace: str = "", labels: Mapping[str, str] | None = None) -> Sequence[Manifest]:
         return self._cache.listed(kind, namespace, labels or {})
+
+    def find(self, index: Index, *keys: Hashable) -> Sequence[Manifest]:
+        return self._cache.find(index, keys)
 
     def subscribe(self, listener: Callable[[Watched], None]) -> None:
         self._cache.subscribe(listener)

@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any
 
 import structlog
 
 from canary.clients.crd_schema import skeleton
 from canary.clients.discovery import Resource
+from canary.clients.indexes import Indexes
 from canary.clients.kube_http import Call, KubeHttp
 from canary.contents import without_content
 from canary.errors import CanaryError, NotFound, Rejected
@@ -32,6 +33,7 @@ from canary.ports import (
     REPLICA_SET,
     SECRET,
     Change,
+    Index,
     Watched,
 )
 from meshes.contract import Kind, Manifest, ObjectRef
@@ -69,6 +71,7 @@ class Cache:
         self._objects: dict[Kind, dict[tuple[str, str], Manifest]] = {}
         self._listeners: list[Callable[[Watched], None]] = []
         self._gone: dict[str, None] = {}
+        self._indexes = Indexes(self._every)
 
     def get(self, ref: ObjectRef) -> Manifest | None:
         """Return the object, None when it is not there."""
@@ -76,11 +79,21 @@ class Cache:
 
     def listed(self, kind: Kind, namespace: str, labels: Mapping[str, str]) -> list[Manifest]:
         """Return the objects of a kind, of one namespace or all (""), that carry all of `labels`."""
+        if namespace and labels:
+            return self._indexes.labelled(kind, namespace, labels)
         return [
             manifest
             for (where, _), manifest in self._objects.get(kind, {}).items()
             if (not namespace or where == namespace) and _carries(manifest, labels)
         ]
+
+    def find(self, index: Index, keys: Iterable[Hashable]) -> list[Manifest]:
+        """Return the objects that stand under all of these keys of an index."""
+        return self._indexes.find(index, keys)
+
+    def _every(self, kind: Kind) -> Iterable[tuple[ObjectRef, Manifest]]:
+        objects = self._objects.get(kind, {})
+        return ((ObjectRef(kind, namespace, name), manifest) for (namespace, name), manifest in objects.items())
 
     def subscribe(self, listener: Callable[[Watched], None]) -> None:
         """Tell `listener` of each object that is there, and of each change from now on."""
@@ -103,6 +116,7 @@ class Cache:
             return
         kept = self._keep(kind, manifest)
         objects[ref.namespace, ref.name] = kept
+        self._indexes.put(ref, kept)
         self._tell(Watched(change=Change.MODIFIED if before else Change.ADDED, ref=ref, manifest=kept))
 
     def drop(self, kind: Kind, manifest: Mapping[str, Any]) -> None:
@@ -115,6 +129,7 @@ class Cache:
         if before is None or before["metadata"].get("uid") != manifest["metadata"].get("uid"):
             return
         del self._objects[kind][ref.namespace, ref.name]
+        self._indexes.drop(ref)
         self._tell(Watched(change=Change.DELETED, ref=ref, manifest=before))
 
     def kept(self, kind: Kind, manifest: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ deadline. A lost lease ends the work at once, and `Guarded` refuses writes even 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 
 from canary.errors import CanaryError, Conflict, NotFound, Unavailable
-from canary.ports import LEASE, Clock, Cluster, Following, Propagation, Watched
+from canary.ports import LEASE, Clock, Cluster, Following, Index, Propagation, Watched
 from meshes.contract import Kind, Manifest, ObjectRef
 
 log = structlog.get_logger()
@@ -215,6 +215,10 @@ class Guarded:
     def list(self, kind: Kind, namespace: str = "", labels: Mapping[str, str] | None = None) -> Sequence[Manifest]:
         """As the cluster does."""
         return self._cluster.list(kind, namespace, labels)
+
+    def find(self, index: Index, *keys: Hashable) -> Sequence[Manifest]:
+        """As the cluster does."""
+        return self._cluster.find(index, *keys)
 
     def subscribe(self, listener: Callable[[Watched], None]) -> None:
         """As the cluster does."""

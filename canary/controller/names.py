@@ -113,3 +113,9 @@ def _holds(expression: Mapping[str, Any], labels: Mapping[str, Any]) -> bool:
 def is_selected(selector: Mapping[str, str], labels: Mapping[str, Any]) -> bool:
     """Return whether a Service's selector picks pods with these labels; an empty selector picks none."""
     return bool(selector) and all(labels.get(key) == value for key, value in selector.items())
+
+
+def template_labels(target: Manifest) -> Mapping[str, str]:
+    """Return the labels of the pods that a Deployment makes now."""
+    labels: Mapping[str, str] = (target["spec"]["template"].get("metadata") or {}).get("labels") or {}
+    return labels

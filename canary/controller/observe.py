@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 from canary.controller import pods as podlist
 from canary.controller.commands import command_on
 from canary.controller.config import Config, config_faults, is_intact
+from canary.controller.indexes import pods_of_sets, routed, sets_of
 from canary.controller.measure import Subject, pods_of
 from canary.controller.names import (
     HASH_LABEL,
@@ -21,9 +22,9 @@ from canary.controller.revisions import key_in, revision_of
 from canary.controller.scalers import Scaler, scalers_of, seen
 from canary.controller.services import Around, is_narrow, look_around, narrowed
 from canary.controller.sides import Sight, primary_now, primary_pods, target_now
-from canary.ports import CONTROLLER_REVISION, DEPLOYMENT, NAMESPACE, POD, REPLICA_SET, Cluster
+from canary.ports import CONTROLLER_REVISION, DEPLOYMENT, NAMESPACE, Cluster, ref_of
 from canary.rollout.model import Apex, Command, Fault, Plan, Side, Status, World
-from meshes.contract import Kind, Manifest, ObjectRef, Route, RouteError, Seen, Workload, resolved
+from meshes.contract import ANY, Claiming, Kind, Manifest, ObjectRef, Route, RouteError, Seen, Workload, resolved
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +57,9 @@ class Observation(Live):
 
 def observe(sight: Sight) -> Observation:
     """Return what is true now as far as the caches know. Makes no request."""
-    sight.pull_errors.forget_all_but(sight.cluster.list(POD, sight.plan.namespace))
     live = _live(sight)
+    if sight.pull_errors.since:
+        sight.pull_errors.forget_all_but(_pods(sight, live))
     return Observation(world=_world(sight, live), **{part.name: getattr(live, part.name) for part in fields(live)})
 
 
@@ -155,6 +157,11 @@ def _workloads(live: Live, plan: Plan, pin: str) -> Mapping[Side, Workload]:
     }
 
 
+def _pods(sight: Sight, live: Live) -> list[Manifest]:
+    sides = [one for one in (live.target, live.primary) if one is not None]
+    return [pod for side in sides for pod in pods_of_sets(sight.cluster, sets_of(sight.cluster, side))]
+
+
 def _living(target: Manifest | None) -> Manifest | None:
     return None if target is None or target["metadata"].get("deletionTimestamp") else target
 
@@ -162,8 +169,7 @@ def _living(target: Manifest | None) -> Manifest | None:
 def _key(sight: Sight, target: Manifest | None) -> str:
     if target is None:
         return ""
-    replica_sets = sight.cluster.list(REPLICA_SET, target["metadata"]["namespace"])
-    return sight.config.of(revision_of(target, replica_sets), sight.status).key
+    return sight.config.of(revision_of(target, sets_of(sight.cluster, target)), sight.status).key
 
 
 def _route(sight: Sight, around: Around) -> Route | None:
@@ -198,8 +204,7 @@ def _route_faults(sight: Sight, route: Route | None) -> list[Fault]:
                 "with canary.delivery/mesh",
             )
         ]
-    others = [one for each in sight.mesh.kinds() if sight.cluster.served(each) for one in sight.cluster.list(each)]
-    error: RouteError | None = sight.mesh.conflict(route, others)
+    error: RouteError | None = sight.mesh.conflict(route, _others(sight, route))
     if error is None:
         try:
             live = sight.cluster.get(sight.mesh.route_ref(route))
@@ -222,6 +227,20 @@ def _metrics_faults(sight: Sight, live: Live) -> list[Fault]:
     except RouteError as error:
         return [Fault(reason=error.reason, message=str(error))]
     return []
+
+
+def _others(sight: Sight, route: Route) -> Sequence[Manifest]:
+    """Return the objects that may stand in a route's way: all that may route its apex, and what bears its name."""
+    mesh, cluster = sight.mesh, sight.cluster
+    kinds = [kind for kind in mesh.kinds() if cluster.served(kind)]
+    if not isinstance(mesh, Claiming):
+        return [one for kind in kinds for one in cluster.list(kind)]
+    claims = (route.apex, ANY)
+    found = {ref_of(one): one for kind in kinds for name in claims for one in cluster.find(routed(mesh, kind), name)}
+    own = cluster.get(mesh.route_ref(route))
+    if own is not None:
+        found[ref_of(own)] = own
+    return [found[ref] for ref in sorted(found)]
 
 
 def _apex(sight: Sight, around: Around) -> Apex:

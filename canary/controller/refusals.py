@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from canary.controller.indexes import canaries_of, deployments_matching
 from canary.controller.names import (
     GENERATED,
     LONGEST_NAME,
     canary_service_ref,
     is_ours,
     labels_of,
-    matches,
     primary_ref,
-    target_of,
 )
 from canary.controller.objects import primary_selector
 from canary.controller.scalers import scalers_of
-from canary.controller.services import template_labels
-from canary.ports import CANARY, CLAIM, DEPLOYMENT, Cluster
+from canary.ports import CLAIM, Cluster
 from canary.rollout.model import Fault, Plan
 from meshes.contract import Manifest, ObjectRef
 
@@ -41,10 +39,9 @@ def _conflicts(cluster: Cluster, plan: Plan, canary: Manifest) -> Iterator[Fault
         metadata = one["metadata"]
         return (labels_of(one).get(GENERATED) == "true", metadata["creationTimestamp"], metadata["name"])
 
-    for other in cluster.list(CANARY, plan.namespace):
+    for other in canaries_of(cluster, plan.namespace, plan.target):
         name = other["metadata"]["name"]
-        same = target_of(other) == plan.target
-        if name != plan.name and same and rank(other) < rank(canary):
+        if name != plan.name and rank(other) < rank(canary):
             yield Fault(
                 reason="TargetConflict",
                 message=f"Canary {name} has the target {plan.target} too and goes first; delete one of them",
@@ -124,12 +121,9 @@ def unshared(claim: Manifest | None, *, recreates: bool) -> str:
 
 
 def _overlaps(cluster: Cluster, plan: Plan, target: Manifest) -> Iterator[Fault]:
-    own = target["spec"]["selector"]
-    for other in cluster.list(DEPLOYMENT, plan.namespace):
+    for other in deployments_matching(cluster, plan.namespace, target["spec"]["selector"]):
         name = other["metadata"]["name"]
-        if name == plan.target or is_ours(other, plan.target):
-            continue
-        if matches(own, template_labels(other)):
+        if name != plan.target and not is_ours(other, plan.target):
             yield Fault(
                 reason="SelectorOverlap",
                 message=f"the selector of Deployment {plan.target} matches the pods of Deployment {name} too; give "

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from canary.controller.indexes import goals
 from canary.controller.names import PREFIX, annotations_of, primary_ref
 from canary.ports import DEPLOYMENT, HPA, Cluster
 from canary.rollout.model import Autoscaler, ScalerWanted
@@ -58,7 +59,13 @@ def scalers_of(cluster: Cluster, namespace: str, target: str) -> Sequence[Scaler
     An HPA that KEDA made follows its ScaledObject and is left out.
     """
     names = (target, primary_ref(namespace, target).name)
-    manifests = [one for kind in KINDS if cluster.served(kind) for one in cluster.list(kind, namespace)]
+    manifests = [
+        one
+        for kind in KINDS
+        if cluster.served(kind)
+        for name in names
+        for one in cluster.find(goals(kind), (namespace, name))
+    ]
     found = [_read(one) for one in manifests if not _made_by_keda(one)]
     mine = [one for one in found if one.goal in names]
     return sorted(mine, key=lambda one: one.name)

@@ -6,15 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from canary.controller.indexes import pods_selected, services_selecting
 from canary.controller.names import (
     canary_service_ref,
     is_selected,
     labels_of,
     matches,
     primary_labels,
+    template_labels,
 )
 from canary.controller.objects import apex_service
-from canary.ports import POD, SERVICE, Cluster
+from canary.ports import SERVICE, Cluster
 from canary.rollout.model import Fault, Plan
 from meshes.contract import AppProtocol, Manifest, Mesh, ObjectRef, declared
 
@@ -163,28 +165,17 @@ def container_port(plan: Plan, target: Manifest) -> tuple[int, str] | None:
 def _others(cluster: Cluster, plan: Plan, target: Manifest) -> tuple[Manifest, ...]:
     labels = {**template_labels(target), **primary_labels(plan.target)}
     skipped = (plan.service.name, canary_service_ref(plan.namespace, plan.target).name)
-    found = [
-        service
-        for service in cluster.list(SERVICE, plan.namespace)
-        if service["metadata"]["name"] not in skipped and is_selected(service["spec"].get("selector") or {}, labels)
-    ]
-    return tuple(sorted(found, key=lambda service: service["metadata"]["name"]))
+    found = services_selecting(cluster, plan.namespace, labels)
+    return tuple(service for service in found if service["metadata"]["name"] not in skipped)
 
 
 def _stranger(cluster: Cluster, service: Manifest, target: Manifest) -> str:
     """Return a pod that the Service selects and the target's own selector does not, "" for none."""
     selector = service["spec"].get("selector") or {}
-    for pod in cluster.list(POD, service["metadata"]["namespace"]):
-        labels = labels_of(pod)
-        if is_selected(selector, labels) and not matches(target["spec"]["selector"], labels):
+    for pod in pods_selected(cluster, service["metadata"]["namespace"], selector):
+        if not matches(target["spec"]["selector"], labels_of(pod)):
             return f"pod {pod['metadata']['name']}"
     return ""
-
-
-def template_labels(target: Manifest) -> Mapping[str, str]:
-    """Return the labels of the pods that a Deployment makes now."""
-    labels: Mapping[str, str] = (target["spec"]["template"].get("metadata") or {}).get("labels") or {}
-    return labels
 
 
 def is_narrow(service: Manifest, target: str) -> bool:

@@ -10,8 +10,9 @@ from datetime import timedelta
 
 import structlog
 
+from canary.controller.indexes import canaries_of
 from canary.controller.merge import exact
-from canary.controller.names import resource_version, target_of, uid_of
+from canary.controller.names import resource_version, uid_of
 from canary.controller.queue import Key
 from canary.controller.tell import About, Teller, is_generated
 from canary.ports import CANARY, DEPLOYMENT, Cluster, ref_of
@@ -89,8 +90,8 @@ class Shim:
 def users_canary(cluster: Cluster, deployment: Manifest) -> str:
     """Return the name of a user's own Canary for a Deployment, "" for none."""
     namespace, name = deployment["metadata"]["namespace"], deployment["metadata"]["name"]
-    for canary in cluster.list(CANARY, namespace):
-        if target_of(canary) == name and not is_generated(canary):
+    for canary in canaries_of(cluster, namespace, name):
+        if not is_generated(canary):
             return str(canary["metadata"]["name"])
     return ""
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from canary.controller import pods as podlist
 from canary.controller.config import NOTHING, Config
+from canary.controller.indexes import pods_of_sets, sets_of
 from canary.controller.names import (
     HASH_LABEL,
     PRIMARY_ROLE,
@@ -19,7 +20,7 @@ from canary.controller.names import (
     uid_of,
 )
 from canary.controller.revisions import RESTARTED_AT, owned_sets, replica_set_of, revision_of
-from canary.ports import POD, REPLICA_SET, Cluster
+from canary.ports import POD, Cluster
 from canary.rollout.model import Fault, Plan, Primary, Stage, Status, Target
 from canary.rollout.phases import Phase
 from meshes.contract import Manifest, Mesh
@@ -46,15 +47,9 @@ class Sight:
 def target_now(sight: Sight, target: Manifest) -> Target:
     """Return the user's Deployment as the rules see it. Pods that run no more are not counted."""
     cluster, plan, status = sight.cluster, sight.plan, sight.status
-    sets = cluster.list(REPLICA_SET, plan.namespace)
-    owned = owned_sets(target, sets)
+    owned = owned_sets(target, sets_of(cluster, target))
     revision = sight.config.of(revision_of(target, owned), status)
-    uids = {one["metadata"]["uid"] for one in owned}
-    pods = [
-        pod
-        for pod in cluster.list(POD, plan.namespace)
-        if not podlist.is_over(pod) and any(o["uid"] in uids for o in pod["metadata"].get("ownerReferences") or ())
-    ]
+    pods = [pod for pod in pods_of_sets(cluster, owned) if not podlist.is_over(pod)]
     of_present = podlist.of_hash(pods, revision.pin)
     pin = revision.pin
     if status.phase in (None, Phase.INITIALIZING) or status.memory.stage in (Stage.LEAVING, Stage.REPLACING):
@@ -91,7 +86,7 @@ def _pinned(replica_sets: Sequence[Manifest], pin: str) -> Manifest | None:
 def primary_now(sight: Sight, primary: Manifest) -> Primary:
     """Return `-primary` as the rules see it."""
     pods = primary_pods(sight)
-    present = replica_set_of(primary, sight.cluster.list(REPLICA_SET, sight.plan.namespace))
+    present = replica_set_of(primary, sets_of(sight.cluster, primary))
     of_present = podlist.of_hash(pods, labels_of(present).get(HASH_LABEL, "") if present else "")
     spec, seen, metadata = primary["spec"], primary.get("status") or {}, primary["metadata"]
     replicas = int(spec.get("replicas", 1))
@@ -114,7 +109,7 @@ def primary_now(sight: Sight, primary: Manifest) -> Primary:
 
 def _orphaned(sight: Sight, primary: Manifest) -> bool:
     """Return whether a deletion takes or took its ReplicaSet away from it, which no finalizer of ours delays."""
-    owned = owned_sets(primary, sight.cluster.list(REPLICA_SET, sight.plan.namespace))
+    owned = owned_sets(primary, sets_of(sight.cluster, primary))
     return "orphan" in (primary["metadata"].get("finalizers") or ()) or not owned
 
 

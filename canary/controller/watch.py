@@ -1,20 +1,25 @@
 """Which canaries a change of some object concerns. Not its job: reading the change or acting on it.
 
-Rather one pass too many than one too few: a pass that finds nothing to do costs no request.
+Rather one pass too many than one too few: a pass that finds nothing to do costs no request. But what a change costs
+must not grow with the canaries beside it, so each kind of object is looked up by what it names.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
-from canary.controller.names import HASH_LABEL, ROLE, TARGET, target_of
+from canary.controller.concerns import Concerns
+from canary.controller.indexes import TEMPLATES, pairs
+from canary.controller.names import HASH_LABEL, ROLE, TARGET, labels_of, target_of
 from canary.controller.queue import Key
+from canary.controller.scalers import KINDS as SCALERS
 from canary.ports import (
     CANARY,
     CONFIG_MAP,
+    CONTROLLER_REVISION,
     DEPLOYMENT,
     ENDPOINT_SLICE,
+    NAMESPACE,
     POD,
     REPLICA_SET,
     SECRET,
@@ -23,13 +28,18 @@ from canary.ports import (
     Cluster,
     Watched,
 )
-from meshes.contract import Manifest, ObjectRef
+from meshes.contract import ANY, Kind, Manifest, ObjectRef
+
+Routing = Mapping[Kind, Callable[[Manifest], Collection[str]]]
+"""What tells the Services whose requests an object of a kind may route, for kinds of which that is known."""
+
+BESIDE = (DEPLOYMENT, REPLICA_SET, POD, CONFIG_MAP, SECRET, CONTROLLER_REVISION, ENDPOINT_SLICE)
+"""Kinds whose objects of ours lie in the canary's namespace; a mesh may have its routes in one of its own."""
 
 
 class Watch:
     """Turns changes into keys: of canaries for passes, of Deployments for the shim.
 
-    It keeps an index from Deployments to the canaries that target them, built from the changes that it is told.
     `concerned` says which canaries a change of a ConfigMap or Secret is about.
     """
 
@@ -40,13 +50,15 @@ class Watch:
         wake: Callable[[Key], None],
         shim: Callable[[Key], None],
         concerned: Callable[[Watched], Iterable[Key]],
+        routing: Routing,
     ) -> None:
         self._cluster = cluster
         self._concerned = concerned
         self._wake = wake
         self._shim = shim
-        self._targets: dict[Key, set[Key]] = defaultdict(set)
-        self._targeted: dict[Key, Key] = {}
+        self._routing = routing
+        self._canaries = Concerns()
+        self._named: dict[ObjectRef, frozenset[Key]] = {}
 
     def start(self) -> None:
         """Listen from now on; what is there already counts as changed."""
@@ -54,82 +66,109 @@ class Watch:
 
     def changed(self, event: Watched) -> None:
         """Wake every canary that the change concerns."""
-        ref = event.ref
-        if ref.kind == CANARY:
+        kind = event.ref.kind
+        if kind == CANARY:
             self._canary_changed(event)
-        elif ref.kind == DEPLOYMENT:
-            self._shim((ref.namespace, ref.name))
-            self._wake_target(ref.namespace, _labelled(event.manifest) or ref.name)
-        elif ref.kind in (REPLICA_SET, POD):
-            for name in self._workload(event.manifest):
-                self._wake_target(ref.namespace, name)
-        elif ref.kind == ENDPOINT_SLICE:
-            self._slice_changed(event)
-        elif ref.kind in (CONFIG_MAP, SECRET):
-            self._config_changed(event)
-        else:
-            self._wake_all(ref, event.manifest)
-
-    def _config_changed(self, event: Watched) -> None:
-        """A tracked one whose content changed, or a copy of ours: no other ever leads to a pass."""
-        for key in self._concerned(event):
-            self._wake(key)
-        labelled = _labelled(event.manifest)
-        if labelled:
-            self._wake_target(event.ref.namespace, labelled)
+        elif kind in (CONFIG_MAP, SECRET):
+            self._wake_keys(self._concerned(event))
+            self._wake_owner(event)
+        elif not self._wake_owner(event):
+            self._wake_keys(self._around(event))
 
     def _canary_changed(self, event: Watched) -> None:
         key = (event.ref.namespace, event.ref.name)
-        before = self._targeted.pop(key, None)
-        if before is not None:
-            self._targets[before].discard(key)
+        before = self._canaries.aimed_at(key)
+        if event.change is Change.DELETED:
+            self._canaries.forget(key)
+        else:
+            self._canaries.note(key, event.manifest)
         target = (key[0], target_of(event.manifest))
-        if event.change is not Change.DELETED:
-            self._targeted[key] = target
-            self._targets[target].add(key)
         self._shim(target)
-        for other in {key, *self._targets[target], *self._targets.get(before or target, ())}:
-            self._wake(other)
+        self._wake_keys({key, *self._canaries.of(target), *self._canaries.of(before or target)})
 
-    def _workload(self, manifest: Manifest) -> Iterator[str]:
-        labelled = _labelled(manifest)
-        if labelled:
-            yield labelled
-        template_hash = manifest["metadata"].get("labels", {}).get(HASH_LABEL, "")
-        for owner in manifest["metadata"].get("ownerReferences", ()):
-            if owner["kind"] == "Deployment":
-                yield owner["name"]
-            elif owner["kind"] == "ReplicaSet":
-                yield owner["name"].removesuffix(f"-{template_hash}")
+    def _wake_owner(self, event: Watched) -> bool:
+        """Wake the canary that an object names as its own in a label; return whether it names one."""
+        ref, labelled = event.ref, str(labels_of(event.manifest).get(TARGET, ""))
+        if ref.kind == DEPLOYMENT:
+            self._shim((ref.namespace, ref.name))
+        if not labelled or ref.kind == SERVICE:
+            return False
+        beside = ref.kind in BESIDE
+        self._wake_keys(self._canaries.of((ref.namespace, labelled)) if beside else self._canaries.named(labelled))
+        return ref.kind not in (REPLICA_SET, POD)
 
-    def _slice_changed(self, event: Watched) -> None:
-        service = event.manifest["metadata"].get("labels", {}).get("kubernetes.io/service-name", "")
-        for key, target in tuple(self._targeted.items()):
-            if key[0] == event.ref.namespace and self._may_serve(service, target):
-                self._wake(key)
+    def _around(self, event: Watched) -> Iterable[Key]:
+        """Return the canaries that a change of an object without our label concerns."""
+        ref, manifest = event.ref, event.manifest
+        if ref.kind == DEPLOYMENT:
+            return self._canaries.of((ref.namespace, ref.name))
+        if ref.kind in (REPLICA_SET, POD):
+            return self._all_of(ref.namespace, _owners(manifest))
+        if ref.kind == CONTROLLER_REVISION:
+            return ()  # of a StatefulSet or a DaemonSet
+        if ref.kind == NAMESPACE:
+            return self._canaries.inside(ref.name)
+        if ref.kind == ENDPOINT_SLICE:
+            return self._behind(ref.namespace, labels_of(manifest).get("kubernetes.io/service-name", ""))
+        if ref.kind == SERVICE:
+            return self._before_and_after(event, self._selected(ref, manifest))
+        if ref.kind in SCALERS:
+            goal = str((manifest["spec"].get("scaleTargetRef") or {}).get("name", ""))
+            scaled = self._all_of(ref.namespace, (goal, goal.removesuffix("-primary")))
+            return self._before_and_after(event, scaled)
+        return self._before_and_after(event, self._routed(ref, manifest))
 
-    def _may_serve(self, service: str, target: Key) -> bool:
-        """Return whether the pods of a target may stand behind a Service; true when that cannot be known."""
-        deployment = self._cluster.get(ObjectRef(DEPLOYMENT, *target))
-        manifest = self._cluster.get(ObjectRef(SERVICE, target[0], service))
-        if deployment is None or manifest is None:
-            return True
-        labels = deployment["spec"]["template"]["metadata"].get("labels", {})
-        selector = manifest["spec"].get("selector") or {}
-        ours = (TARGET, ROLE, HASH_LABEL)
-        return all(labels.get(name) == value for name, value in selector.items() if name not in ours)
+    def _before_and_after(self, event: Watched, now: Iterable[Key]) -> Iterable[Key]:
+        """Return whom an object concerns, and whom it did before the change."""
+        keys = frozenset(now)
+        before = self._named.pop(event.ref, frozenset())
+        if event.change is not Change.DELETED:
+            self._named[event.ref] = keys
+        return keys | before
 
-    def _wake_all(self, ref: ObjectRef, manifest: Manifest) -> None:
-        labelled = _labelled(manifest)
-        for key, target in tuple(self._targeted.items()):
-            if labelled == target[1] or (not labelled and ref.namespace in (key[0], "")):
-                self._wake(key)
+    def _behind(self, namespace: str, service: str) -> Iterable[Key]:
+        """Return whose pods may stand behind a Service; all of the namespace when it is not known."""
+        ref = ObjectRef(SERVICE, namespace, service)
+        manifest = self._cluster.get(ref)
+        return self._canaries.inside(namespace) if manifest is None else self._selected(ref, manifest)
 
-    def _wake_target(self, namespace: str, name: str) -> None:
-        for key in tuple(self._targets.get((namespace, name), ())):
+    def _selected(self, ref: ObjectRef, service: Manifest) -> Iterable[Key]:
+        """Return those whose apex a Service is, whose it is by label, and whose pods it may select."""
+        yield from self._canaries.called_by(ref.namespace, ref.name)
+        selector = service["spec"].get("selector") or {}
+        named = (str(labels.get(TARGET, "")) for labels in (labels_of(service), selector))
+        yield from self._all_of(ref.namespace, named)
+        theirs = {label: value for label, value in selector.items() if label not in (TARGET, ROLE, HASH_LABEL)}
+        keys = tuple(pairs(ref.namespace, theirs))
+        if keys:
+            found = self._cluster.find(TEMPLATES, *keys)
+            yield from self._all_of(ref.namespace, (one["metadata"]["name"] for one in found))
+
+    def _routed(self, ref: ObjectRef, manifest: Manifest) -> Iterable[Key]:
+        """Return those whose apex an object may route, and whose route it is by name."""
+        services = self._routing.get(ref.kind)
+        if services is None:
+            return self._canaries.inside(ref.namespace) if ref.namespace else self._canaries.all()
+        names = services(manifest)
+        if ANY in names:
+            return self._canaries.all()
+        mine = self._canaries.called_by(ref.namespace, ref.name)
+        return {*mine, *(key for name in names for key in self._canaries.called(name))}
+
+    def _all_of(self, namespace: str, targets: Iterable[str]) -> Iterator[Key]:
+        for target in targets:
+            yield from self._canaries.of((namespace, target))
+
+    def _wake_keys(self, keys: Iterable[Key]) -> None:
+        for key in tuple(keys):
             self._wake(key)
 
 
-def _labelled(manifest: Manifest) -> str:
-    value = manifest["metadata"].get("labels", {}).get(TARGET, "")
-    return str(value)
+def _owners(manifest: Manifest) -> Iterator[str]:
+    """Yield the names of the Deployments that a ReplicaSet or a pod belongs to."""
+    template_hash = labels_of(manifest).get(HASH_LABEL, "")
+    for owner in manifest["metadata"].get("ownerReferences") or ():
+        if owner["kind"] == "Deployment":
+            yield owner["name"]
+        elif owner["kind"] == "ReplicaSet":
+            yield owner["name"].removesuffix(f"-{template_hash}")

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from inspect import isawaitable
 from typing import TypeVar
 
 from canary.clients.crd_schema import knows
+from canary.clients.indexes import Indexes
 from canary.errors import NotFound, Rejected
-from canary.ports import Change, Following, Propagation, Watched, ref_of
+from canary.ports import Change, Following, Index, Propagation, Watched, ref_of
 from canary.sandbox.demand import Demand
 from canary.sandbox.managed import Writer
 from canary.sandbox.merge import not_taken
@@ -100,6 +101,7 @@ class Client:
         self._manager = manager
         self._loop = asyncio.get_running_loop()
         self._cache = Objects()
+        self._indexes = Indexes(self._every)
         self._listeners: list[Callable[[Watched], None]] = []
         self._pending: deque[Watched] = deque()
         self._delivered = 0
@@ -132,6 +134,12 @@ class Client:
 
     def unfollow(self, kind: Kind, namespace: str) -> None:
         self.demand.followed.discard((kind, namespace))
+
+    def find(self, index: Index, *keys: Hashable) -> Sequence[Manifest]:
+        return self._indexes.find(index, keys)
+
+    def _every(self, kind: Kind) -> Iterable[tuple[ObjectRef, Manifest]]:
+        return ((ref_of(manifest), manifest) for manifest in self._cache.of_kind(kind))
 
     def subscribe(self, listener: Callable[[Watched], None]) -> None:
         self._loop.call_soon(self._begin, listener)
@@ -270,8 +278,10 @@ class Client:
             return []
         if event.change is Change.DELETED:
             self._cache.drop(event.ref)
+            self._indexes.drop(event.ref)
             return [event] if known is not None else []
         self._cache.put(event.ref, event.manifest)
+        self._indexes.put(event.ref, event.manifest)
         now = Watched(change=Change.MODIFIED if known else Change.ADDED, ref=event.ref, manifest=event.manifest)
         if known is None or known["metadata"]["uid"] == event.manifest["metadata"]["uid"]:
             return [now]

@@ -6,7 +6,7 @@ where that is silent, from its source. HTTPRoutes with Istio are the adapter `ga
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from meshes.contract import (
     Counters,
@@ -20,6 +20,7 @@ from meshes.contract import (
     Workload,
 )
 from meshes.istio import conflicts, own
+from meshes.istio.hosts import routed
 from meshes.istio.split import GRAMMAR
 from meshes.istio.status import complaint
 from meshes.istio.versions import GROUP, api_version
@@ -79,6 +80,9 @@ class Istio:
 
     def conflict(self, route: Route, others: Sequence[Manifest]) -> RouteError | None:
         return conflicts.find(route, others, self.route_ref(route))
+
+    def services(self, manifest: Manifest) -> Collection[str]:
+        return routed(manifest)
 
     def requests(self, workload: Workload) -> Counters:
         return istio_metrics.counters(workload)

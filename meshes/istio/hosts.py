@@ -6,10 +6,11 @@ is. People also write the half-long forms that DNS knows (`checkout.shop`, `chec
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from meshes.parts.document import items
+from meshes.contract import ANY, Manifest
+from meshes.parts.document import items, table
 
 MESH = "mesh"
 """The gateway name that stands for all sidecars; a VirtualService without gateways is bound to it."""
@@ -44,6 +45,12 @@ def covers(host: object, service: str, namespace: str, *, home: str) -> bool:
         return True
     other = tail.endswith(f".{_OTHER_DOMAIN}")
     return not other and tail.startswith((f".{namespace}.svc.", ".svc."))
+
+
+def routed(manifest: Manifest) -> Collection[str]:
+    """Return the names of the Services that `covers` may say yes to for one of the object's hosts, or ANY."""
+    hosts = (host for host in items(table(manifest.get("spec")).get("hosts")) if isinstance(host, str))
+    return {ANY if host.startswith("*") else host.partition(".")[0] for host in hosts}
 
 
 def respell(host: str, service: str) -> str:

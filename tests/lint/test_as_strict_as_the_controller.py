@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import cast
 
 import pytest
@@ -14,7 +14,7 @@ from canary.lint.bundle import Bundle, Settings
 from canary.lint.model import Level
 from canary.lint.reading import read
 from canary.lint.rules import findings
-from canary.ports import DEPLOYMENT, Cluster, ref_of
+from canary.ports import DEPLOYMENT, Cluster, Index, ref_of
 from canary.rollout.model import Timing
 from meshes import registry
 from meshes.contract import Kind, Manifest, ObjectRef
@@ -57,6 +57,9 @@ class Applied:
 
     def list(self, kind: Kind, namespace: str = "", labels: Mapping[str, str] | None = None) -> Sequence[Manifest]:
         return [one for ref, one in self.objects.items() if ref.kind == kind]
+
+    def find(self, index: Index, *keys: Hashable) -> Sequence[Manifest]:
+        return [one for one in self.list(index.kind) if set(keys) <= set(index.keys(one))]
 
     def served(self, kind: Kind) -> tuple[str, ...]:
         return ("v1",)
