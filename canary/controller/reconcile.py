@@ -24,6 +24,7 @@ from canary.controller.merge import exact
 from canary.controller.moving import give_back, has_moved, in_force, with_objects
 from canary.controller.names import COMMAND, annotations_of, resource_version, target_of
 from canary.controller.observe import Observation, observe, subjects
+from canary.controller.plans import Plans
 from canary.controller.pods import PullErrors
 from canary.controller.queue import Key
 from canary.controller.shim import annotation_faults
@@ -36,7 +37,6 @@ from canary.rollout.decide import decide
 from canary.rollout.model import Answer, Condition, Decision, Fault, Notice, Plan, Question, Status, Timing, Truth
 from canary.rollout.questions import questions
 from canary.rollout.situation import Pass
-from canary.spec.plan import plan_from
 from canary.spec.status import status_from_json, status_to_json
 from meshes.contract import Manifest, Mesh, ObjectRef
 
@@ -81,6 +81,7 @@ class Reconciler:
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
+        self._wanted = Plans(tools.timing, tools.default_mesh)
         self._plans: dict[Key, Plan] = {}
         self._written: dict[Key, Manifest] = {}
         self._epochs: dict[Key, str] = {}
@@ -103,6 +104,7 @@ class Reconciler:
             self._tools.witness.gone(key)
             self._tools.configs.forget(key)
             self._tools.teller.forget(*key)
+            self._wanted.forget(key)
             return None
         with lines.of_pass(key, next(self._serial)):
             try:
@@ -198,8 +200,7 @@ class Reconciler:
         target = self._tools.cluster.get(ObjectRef(DEPLOYMENT, key[0], target_of(canary)))
         faults = (*annotation_faults(target, canary), *(self._drifts[key].faults() if key in self._drifts else ()))
         try:
-            wanted = plan_from(canary, timing=self._tools.timing, default_mesh=self._tools.default_mesh)
-            plan = in_force(wanted, status)
+            plan = in_force(self._wanted.wanted(key, canary), status)
             mesh = self._tools.mesh_named(plan.mesh)
             self._plans[key] = plan
         except ConfigError as error:

@@ -19,6 +19,7 @@ from canary.ports import (
     CONTROLLER_REVISION,
     DEPLOYMENT,
     ENDPOINT_SLICE,
+    EVENT,
     NAMESPACE,
     POD,
     REPLICA_SET,
@@ -104,8 +105,8 @@ class Watch:
             return self._canaries.of((ref.namespace, ref.name))
         if ref.kind in (REPLICA_SET, POD):
             return self._all_of(ref.namespace, _owners(manifest))
-        if ref.kind == CONTROLLER_REVISION:
-            return ()  # of a StatefulSet or a DaemonSet
+        if ref.kind in (CONTROLLER_REVISION, EVENT):
+            return ()  # those of StatefulSets and DaemonSets, and what is told of anything
         if ref.kind == NAMESPACE:
             return self._canaries.inside(ref.name)
         if ref.kind == ENDPOINT_SLICE:
@@ -127,10 +128,13 @@ class Watch:
         return keys | before
 
     def _behind(self, namespace: str, service: str) -> Iterable[Key]:
-        """Return whose pods may stand behind a Service; all of the namespace when it is not known."""
+        """Return whose pods may stand behind a Service. One that is not known yet wakes more when it comes itself."""
         ref = ObjectRef(SERVICE, namespace, service)
         manifest = self._cluster.get(ref)
-        return self._canaries.inside(namespace) if manifest is None else self._selected(ref, manifest)
+        if manifest is not None:
+            return self._selected(ref, manifest)
+        own = self._canaries.of((namespace, service.removesuffix("-canary")))
+        return {*own, *self._canaries.called_by(namespace, service)}
 
     def _selected(self, ref: ObjectRef, service: Manifest) -> Iterable[Key]:
         """Return those whose apex a Service is, whose it is by label, and whose pods it may select."""

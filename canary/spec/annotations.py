@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -40,14 +41,25 @@ def is_enabled(deployment: Manifest) -> bool:
 def canary_from_annotations(deployment: Manifest) -> tuple[dict[str, Any] | None, tuple[SpecFault, ...]]:
     """Return the Canary that the annotations ask for, and every fault in them. None when it is not opted in.
 
-    Its spec has every default filled in, as the API server would. With a fault the Canary has only its `targetRef`
-    and `suspend: true`, for a Deployment that was never valid. Never raises for what stands in annotations.
+    Its spec has every default filled in, as the API server would; it is shared, and not to be changed in place. With a
+    fault the Canary has only its `targetRef` and `suspend: true`, for a Deployment that was never valid. Never raises
+    for what stands in annotations.
     """
     if not is_enabled(deployment):
         return None, ()
     metadata = deployment["metadata"]
-    annotations = _annotations(deployment)
-    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": metadata.get("name") or ""}
+    named = tuple((field, metadata[field]) for field in ("name", "namespace") if field in metadata)
+    ours = tuple((key, value) for key, value in _annotations(deployment).items() if key.startswith(PREFIX))
+    if all(isinstance(value, str) for _, value in (*named, *ours)):
+        return _made_once(named, ours)
+    return _made(named, ours)
+
+
+def _made(
+    named: tuple[tuple[str, Any], ...], ours: tuple[tuple[str, Any], ...]
+) -> tuple[dict[str, Any] | None, tuple[SpecFault, ...]]:
+    annotations = dict(ours)
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": dict(named).get("name") or ""}
     reading = _Reading({"targetRef": target})
     for key in KEYS:
         value = annotations.get(PREFIX + key.name, key.assumed)
@@ -57,9 +69,16 @@ def canary_from_annotations(deployment: Manifest) -> tuple[dict[str, Any] | None
         reading.read(name, annotations[name], CHECKS, custom_check(name.removeprefix(PREFIX + CHECK)))
     faults = bounded([*sorted(reading.faults(), key=_place), *_unknown(annotations)])
     spec = {"targetRef": target, "suspend": True} if faults else filled_in(reading.spec)
-    named = {field: metadata[field] for field in ("name", "namespace") if field in metadata}
     labels = {GENERATED: "true"}
-    return {"apiVersion": API_VERSION, "kind": KIND, "metadata": {**named, "labels": labels}, "spec": spec}, faults
+    return {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "metadata": {**dict(named), "labels": labels},
+        "spec": spec,
+    }, faults
+
+
+_made_once = lru_cache(maxsize=4096)(_made)  # the same few annotations are looked at in every pass
 
 
 def _annotations(deployment: Manifest) -> Mapping[str, Any]:

@@ -9,7 +9,7 @@ import asyncio
 import json
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -85,7 +85,10 @@ class ApiServer:
             return self._resources(group, rest[0])
         place = self._place(group, rest[1:])
         if request.method == "GET" and not place.name:
-            return await (self._watch if "watch" in request.query else self._list)(request, place)
+            if "watch" not in request.query:
+                return await self._list(request, place)
+            with suppress(ConnectionResetError):  # the controller ended
+                return await self._watch(request, place)
         self.requests[request.method] += 1
         return web.json_response(await self._object(request, place))
 
