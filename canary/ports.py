@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
+from canary.index import Index
 from canary.rollout.model import Thread
 from meshes.contract import Kind, Manifest, ObjectRef
 
@@ -60,19 +61,6 @@ class Following:
     failure: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Index:
-    """A way to find cached objects of one kind: by keys that are computed from each. Equal by name and kind.
-
-    With `rarest` an object stands under one of its keys only, the one that fewest others have.
-    """
-
-    name: str
-    kind: Kind
-    keys: Callable[[Manifest], Iterable[Hashable]] = field(compare=False)
-    rarest: bool = False
-
-
 class Cluster(Protocol):
     """The Kubernetes API with caches that watches keep fresh. Manifests are never changed in place.
 
@@ -87,19 +75,13 @@ class Cluster(Protocol):
         """Return the cached objects of a kind, of one namespace or of all (""), that carry all of `labels`."""
 
     def find(self, index: Index, *keys: Hashable) -> Sequence[Manifest]:
-        """Return the cached objects that stand under all of these keys, at least one, by namespace and name.
-
-        Costs no more than the objects that stand under the rarest of the keys.
-        """
+        """Return the cached objects that stand under all of these keys, at least one, by namespace and name."""
 
     def subscribe(self, listener: Callable[[Watched], None]) -> None:
         """Call `listener` on the event loop for each change, and once for each object that is there already."""
 
     def follow(self, kind: Kind, namespace: str) -> Following:
-        """Watch the ConfigMaps or Secrets of a namespace from now on; costs nothing when they are watched already.
-
-        The cache keeps hashes in place of contents (canary.contents); `read` returns an object whole.
-        """
+        """Watch the ConfigMaps or Secrets of a namespace from now on: their hashes (canary.contents), not contents."""
 
     def unfollow(self, kind: Kind, namespace: str) -> None:
         """Watch them no more and forget them, without an event."""
@@ -122,8 +104,7 @@ class Cluster(Protocol):
     async def patch(self, ref: ObjectRef, patch: Manifest, *, resource_version: str, subresource: str = "") -> Manifest:
         """Apply a JSON merge patch (RFC 7386) if the object still has `resource_version`, else raise `Conflict`.
 
-        Lists are replaced whole; None removes a key. `subresource` is "" or "status".
-        What the server pruned or did not take is a `Rejected` that names the field.
+        Lists are replaced whole; None removes a key; `subresource` is "" or "status". Fields not taken are `Rejected`.
         """
 
     async def delete(

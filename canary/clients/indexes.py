@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
 
-from canary.ports import Index
+from canary.index import Index
 from meshes.contract import Kind, Manifest, ObjectRef
 
 _NONE: Mapping[ObjectRef, Manifest] = {}

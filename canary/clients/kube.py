@@ -15,10 +15,12 @@ import structlog
 
 from canary.clients.crd_schema import knows
 from canary.clients.discovery import Discovery, Resource
-from canary.clients.kube_cache import CRD, Cache, Keep, Reflector, trimmed
+from canary.clients.kube_cache import Cache, Keep, Reflector
 from canary.clients.kube_http import MERGE_PATCH, Call, KubeHttp
+from canary.clients.trimming import CRD, trimmed
 from canary.errors import CanaryError, NotFound, Rejected
-from canary.ports import CANARY, CONFIG_MAP, EVENT, LEASE, SECRET, Change, Following, Index, Propagation, Watched
+from canary.index import Index
+from canary.ports import CANARY, CONFIG_MAP, EVENT, LEASE, SECRET, Change, Following, Propagation, Watched
 from meshes.contract import Kind, Manifest, ObjectRef
 
 FIELD_MANAGER = "canary-controller"

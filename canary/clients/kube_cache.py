@@ -14,40 +14,20 @@ from typing import Any
 
 import structlog
 
-from canary.clients.crd_schema import skeleton
 from canary.clients.discovery import Resource
 from canary.clients.indexes import Indexes
 from canary.clients.kube_http import Call, KubeHttp
-from canary.contents import without_content
+from canary.clients.trimming import CONTENTS, trimmed
 from canary.errors import CanaryError, NotFound, Rejected
-from canary.ports import (
-    CANARY,
-    CLAIM,
-    CONFIG_MAP,
-    CONTROLLER_REVISION,
-    DEPLOYMENT,
-    ENDPOINT_SLICE,
-    EVENT,
-    NAMESPACE,
-    POD,
-    REPLICA_SET,
-    SECRET,
-    Change,
-    Index,
-    Watched,
-)
+from canary.index import Index
+from canary.ports import SECRET, Change, Watched
 from meshes.contract import Kind, Manifest, ObjectRef
 
-CRD = Kind("apiextensions.k8s.io", "CustomResourceDefinition")
 GONE = 10_000
 """Of how many deleted objects the uids are remembered."""
-NOBODY_EDITS = (POD, REPLICA_SET, ENDPOINT_SLICE, CONTROLLER_REVISION, EVENT, NAMESPACE, CLAIM, CRD)
-"""Kinds of which nobody asks who edited an object."""
-WRITER = ("manager", "time", "subresource")
 PAGE = 500
 CONTENT_PAGE = 50
 """Of ConfigMaps and Secrets, which may have a MiB each."""
-CONTENTS = (CONFIG_MAP, SECRET)
 NO_HELM = "type!=helm.sh/release.v1"
 """Helm keeps whole releases in Secrets that no pod mounts: they are many and big."""
 WATCH_S = 300
@@ -141,6 +121,7 @@ class Cache:
         objects = self._objects.get(kind, {})
         for key in [each for each in objects if each[0] == namespace]:
             del objects[key]
+            self._indexes.drop(ObjectRef(kind, *key))
 
     def replace(self, kind: Kind, namespace: str, listed: list[dict[str, Any]], version: str) -> None:
         """Take a whole list as it was at `version`: what is not in it is gone, but for what was made since.
@@ -262,38 +243,6 @@ class Reflector:
                 log.info("watch_expired", kind=self._what, code=manifest.get("code"), error=manifest.get("message"))
                 return ""
         return str(manifest["metadata"].get("resourceVersion", version))
-
-
-def trimmed(kind: Kind, manifest: dict[str, Any], schemas: frozenset[Kind] = frozenset()) -> Manifest:
-    """Return the manifest without what is never read: managedFields but where commands are looked for (of what people
-    edit: who wrote and when), pods' specs, all of a claim but its access modes, the schemas of CRDs, what ConfigMaps
-    and Secrets hold (their hash instead). Of those of `schemas` stays which fields there are."""
-    if kind in CONTENTS:
-        return without_content(manifest)
-    metadata = dict(manifest["metadata"])
-    if kind not in (CANARY, DEPLOYMENT):
-        entries = metadata.pop("managedFields", None) or ()
-        if kind not in NOBODY_EDITS and entries:
-            metadata["managedFields"] = [{key: each[key] for key in WRITER if key in each} for each in entries]
-    kept = {**manifest, "metadata": metadata}
-    if kind == POD:
-        metadata.pop("annotations", None)
-        kept.pop("spec", None)
-    if kind == CLAIM:
-        metadata.pop("annotations", None)
-        kept.pop("status", None)
-        kept["spec"] = {"accessModes": manifest["spec"].get("accessModes", [])}
-    if kind == CRD:
-        kept["spec"] = {**manifest["spec"], "versions": _versions(manifest["spec"], schemas)}
-    return kept
-
-
-def _versions(spec: Mapping[str, Any], schemas: frozenset[Kind]) -> list[dict[str, Any]]:
-    versions = [{key: each.get(key) for key in ("name", "served")} for each in spec["versions"]]
-    if Kind(spec.get("group", ""), spec.get("names", {}).get("kind", "")) in schemas:
-        for kept, each in zip(versions, spec["versions"], strict=True):
-            kept["schema"] = skeleton((each.get("schema") or {}).get("openAPIV3Schema"))
-    return versions
 
 
 def _ref(kind: Kind, manifest: Mapping[str, Any]) -> ObjectRef:

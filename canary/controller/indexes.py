@@ -9,7 +9,8 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping
 from typing import Any
 
 from canary.controller.names import is_selected, labels_of, matches, target_of, template_labels
-from canary.ports import CANARY, DEPLOYMENT, POD, REPLICA_SET, SERVICE, Cluster, Index
+from canary.index import Index
+from canary.ports import CANARY, DEPLOYMENT, POD, REPLICA_SET, SERVICE, Cluster
 from meshes.contract import Claiming, Kind, Manifest
 
 

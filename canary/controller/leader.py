@@ -16,7 +16,8 @@ from typing import Any
 import structlog
 
 from canary.errors import CanaryError, Conflict, NotFound, Unavailable
-from canary.ports import LEASE, Clock, Cluster, Following, Index, Propagation, Watched
+from canary.index import Index
+from canary.ports import LEASE, Clock, Cluster, Following, Propagation, Watched
 from meshes.contract import Kind, Manifest, ObjectRef
 
 log = structlog.get_logger()

@@ -172,12 +172,9 @@ class Reconciler:
         due = any(question not in answers for question in asked)
         sides = subjects(found.seen, found.plan, found.status) if due else {}
         if sides:
+            tools = self._tools
             measurement = Measurement(
-                plan=found.plan,
-                mesh=found.mesh,
-                metrics=self._tools.metrics,
-                grouper=self._tools.grouper,
-                subjects=sides,
+                plan=found.plan, mesh=found.mesh, metrics=tools.metrics, grouper=tools.grouper, subjects=sides
             )
             self._tools.asker.send(key, Errand(asked=asked, measurement=measurement, moment=moment))
         return answers

@@ -7,17 +7,17 @@ share one cluster. What a request does to the objects is `store.py`'s job.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from collections import deque
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import replace
 from inspect import isawaitable
 from typing import TypeVar
 
 from canary.clients.crd_schema import knows
-from canary.clients.indexes import Indexes
 from canary.errors import NotFound, Rejected
-from canary.ports import Change, Following, Index, Propagation, Watched, ref_of
+from canary.index import Index
+from canary.ports import Change, Following, Propagation, Watched, ref_of
+from canary.sandbox.calls import Call, Hook, Requests, Verb
 from canary.sandbox.demand import Demand
 from canary.sandbox.managed import Writer
 from canary.sandbox.merge import not_taken
@@ -29,57 +29,6 @@ _T = TypeVar("_T")
 _NO_VERSION = "none"
 """What a missing precondition is held against: a write of the port always has one, so this is a Conflict."""
 _SERVER_OWNED = ("resourceVersion", "uid", "generation", "creationTimestamp", "managedFields")
-
-
-class Verb(StrEnum):
-    """What a request asks for."""
-
-    READ = "read"
-    CREATE = "create"
-    PATCH = "patch"
-    DELETE = "delete"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """One request: `body` is the manifest of a create, the patch of a patch, else empty."""
-
-    verb: Verb
-    ref: ObjectRef
-    subresource: str = ""
-    body: Manifest = field(default_factory=dict)
-
-
-Hook = Callable[[Call], Awaitable[None] | None]
-"""Asked about a call; it may raise what the call shall raise, and may be awaited to make the call slow or hang."""
-
-
-class Requests:
-    """What a client asked of the API server. Watches and cached reads cost nothing and are not here."""
-
-    def __init__(self) -> None:
-        self.log: deque[Call] = deque(maxlen=10_000)
-        self.counts: Counter[tuple[Verb, Kind]] = Counter()
-
-    def add(self, call: Call) -> None:
-        """Count one call."""
-        self.log.append(call)
-        self.counts[call.verb, call.ref.kind] += 1
-
-    def clear(self) -> None:
-        """Begin again from 0."""
-        self.log.clear()
-        self.counts.clear()
-
-    @property
-    def reads(self) -> int:
-        """Reads since the last `clear`."""
-        return sum(count for (verb, _), count in self.counts.items() if verb is Verb.READ)
-
-    @property
-    def writes(self) -> int:
-        """Creates, patches and deletes since the last `clear`, refused ones included."""
-        return self.counts.total() - self.reads
 
 
 class Client:
@@ -101,7 +50,6 @@ class Client:
         self._manager = manager
         self._loop = asyncio.get_running_loop()
         self._cache = Objects()
-        self._indexes = Indexes(self._every)
         self._listeners: list[Callable[[Watched], None]] = []
         self._pending: deque[Watched] = deque()
         self._delivered = 0
@@ -116,7 +64,12 @@ class Client:
         return self.demand.shown(found) if found is not None else None
 
     def list(self, kind: Kind, namespace: str = "", labels: Mapping[str, str] | None = None) -> Sequence[Manifest]:
-        found = self._cache.listed(kind, namespace, labels or {})
+        return self._shown(kind, self._cache.listed(kind, namespace, labels or {}))
+
+    def find(self, index: Index, *keys: Hashable) -> Sequence[Manifest]:
+        return self._shown(index.kind, self._cache.indexed(index, keys))
+
+    def _shown(self, kind: Kind, found: Sequence[Manifest]) -> Sequence[Manifest]:
         if kind not in self.demand.kinds:
             return found
         return [shown for each in found if (shown := self.demand.shown(each)) is not None]
@@ -134,12 +87,6 @@ class Client:
 
     def unfollow(self, kind: Kind, namespace: str) -> None:
         self.demand.followed.discard((kind, namespace))
-
-    def find(self, index: Index, *keys: Hashable) -> Sequence[Manifest]:
-        return self._indexes.find(index, keys)
-
-    def _every(self, kind: Kind) -> Iterable[tuple[ObjectRef, Manifest]]:
-        return ((ref_of(manifest), manifest) for manifest in self._cache.of_kind(kind))
 
     def subscribe(self, listener: Callable[[Watched], None]) -> None:
         self._loop.call_soon(self._begin, listener)
@@ -278,10 +225,8 @@ class Client:
             return []
         if event.change is Change.DELETED:
             self._cache.drop(event.ref)
-            self._indexes.drop(event.ref)
             return [event] if known is not None else []
         self._cache.put(event.ref, event.manifest)
-        self._indexes.put(event.ref, event.manifest)
         now = Watched(change=Change.MODIFIED if known else Change.ADDED, ref=event.ref, manifest=event.manifest)
         if known is None or known["metadata"]["uid"] == event.manifest["metadata"]["uid"]:
             return [now]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 
+from canary.clients.indexes import Indexes
+from canary.index import Index
 from canary.sandbox.selectors import carries
 from meshes.contract import Kind, Manifest, ObjectRef
-
-_Label = tuple[Kind, str, str, str]
-"""A kind, a namespace, and the key and value of a label."""
 
 
 class Objects:
@@ -19,7 +18,7 @@ class Objects:
         self._by_kind: dict[Kind, dict[str, dict[str, Manifest]]] = defaultdict(lambda: defaultdict(dict))
         self._by_uid: dict[str, ObjectRef] = {}
         self._dependents: dict[str, set[ObjectRef]] = defaultdict(set)
-        self._labelled: dict[_Label, set[str]] = defaultdict(set)
+        self._indexes = Indexes(self._every)
 
     def get(self, ref: ObjectRef) -> Manifest | None:
         """Return the object, None when there is none."""
@@ -32,8 +31,7 @@ class Objects:
         self._by_uid[manifest["metadata"]["uid"]] = ref
         for key in _index_keys(ref, manifest):
             self._dependents[key].add(ref)
-        for label in _labels(ref, manifest):
-            self._labelled[label].add(ref.name)
+        self._indexes.put(ref, manifest)
 
     def drop(self, ref: ObjectRef) -> None:
         """Take the object away; nothing happens when there is none."""
@@ -43,8 +41,7 @@ class Objects:
         del self._by_uid[old["metadata"]["uid"]]
         for key in _index_keys(ref, old):
             self._dependents[key].discard(ref)
-        for label in _labels(ref, old):
-            self._labelled[label].discard(ref.name)
+        self._indexes.drop(ref)
 
     def of_kind(self, kind: Kind, namespace: str = "") -> Iterator[Manifest]:
         """Yield the objects of a kind, of one namespace or of all (""), by namespace and name."""
@@ -54,12 +51,18 @@ class Objects:
 
     def listed(self, kind: Kind, namespace: str, labels: Mapping[str, str]) -> list[Manifest]:
         """Return the objects of a kind, of one namespace or of all (""), that carry all of `labels`."""
-        if not namespace or not labels:
-            found = self.of_kind(kind, namespace)
-        else:
-            names = min((self._labelled.get((kind, namespace, *pair), set()) for pair in labels.items()), key=len)
-            found = (self._by_kind[kind][namespace][name] for name in sorted(names))
+        if namespace and labels:
+            return self._indexes.labelled(kind, namespace, labels)
+        found = self.of_kind(kind, namespace)
         return [each for each in found if carries(each["metadata"].get("labels") or {}, labels)]
+
+    def indexed(self, index: Index, keys: Iterable[Hashable]) -> list[Manifest]:
+        """Return the objects that stand under all of these keys of an index."""
+        return self._indexes.find(index, keys)
+
+    def _every(self, kind: Kind) -> Iterable[tuple[ObjectRef, Manifest]]:
+        spaces = self._by_kind[kind].items()
+        return ((ObjectRef(kind, space, name), one) for space, objects in spaces for name, one in objects.items())
 
     def inside(self, namespace: str) -> list[ObjectRef]:
         """Return what lies in a namespace."""
@@ -97,7 +100,3 @@ def _nobody(kind: Kind, namespace: str) -> str:
 
 def _index_keys(ref: ObjectRef, manifest: Manifest) -> list[str]:
     return owner_uids(manifest) or [_nobody(ref.kind, ref.namespace)]
-
-
-def _labels(ref: ObjectRef, manifest: Manifest) -> list[_Label]:
-    return [(ref.kind, ref.namespace, *pair) for pair in (manifest["metadata"].get("labels") or {}).items()]

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from canary.clients.indexes import Indexes
 from canary.clients.kube_cache import Cache
-from canary.ports import POD, SERVICE, Index, ref_of
+from canary.index import Index
+from canary.ports import POD, SERVICE, ref_of
 from meshes.contract import Kind, Manifest, ObjectRef
 
 NAMES, SPACES, KEYS, VALUES = ("a", "b", "c"), ("shop", "cart"), ("app", "team", "tier"), ("x", "y")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from canary.clients.kube_cache import CRD, Cache, trimmed
+from canary.clients.kube_cache import Cache
+from canary.clients.trimming import CRD, trimmed
 from canary.contents import content_of, without_content
 from canary.ports import CONFIG_MAP, POD, SECRET, SERVICE, Change, Watched
 from meshes.contract import Kind, ObjectRef

@@ -11,7 +11,7 @@ from canary.errors import Conflict, Rejected, Unavailable
 from canary.ports import CANARY, DEPLOYMENT, SERVICE
 from canary.rollout.model import Decision, PrimaryWanted, Revision, Status, TargetWanted, Wanted
 from canary.rollout.phases import Phase
-from canary.sandbox.client import Call, Verb
+from canary.sandbox.calls import Call, Verb
 from canary.sandbox.cluster import InMemoryCluster
 from canary.sandbox.kinds import VIRTUAL_SERVICE
 from tests.builders import ref, virtual_service

@@ -15,7 +15,8 @@ from canary.app import Outside, control
 from canary.clients.slack import LogNotifier
 from canary.controller.indexes import deployments_matching, pods_selected, services_selecting
 from canary.controller.names import is_selected, labels_of, matches, template_labels
-from canary.ports import CANARY, DEPLOYMENT, POD, SERVICE, Index
+from canary.index import Index
+from canary.ports import CANARY, DEPLOYMENT, POD, SERVICE
 from canary.sandbox.client import Client
 from canary.sandbox.cluster import InMemoryCluster
 from canary.sandbox.kubelet import Kubelet

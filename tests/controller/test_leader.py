@@ -12,7 +12,8 @@ import pytest
 from canary.controller.leader import Elector, Guarded
 from canary.errors import Unavailable
 from canary.ports import LEASE, SERVICE
-from canary.sandbox.client import Call, Client, Verb
+from canary.sandbox.calls import Call, Verb
+from canary.sandbox.client import Client
 from canary.sandbox.cluster import InMemoryCluster
 from meshes.contract import ObjectRef
 from tests.builders import ref, service

@@ -10,7 +10,7 @@ from canary.controller.tell import LONGEST_NOTE, About, Teller, event
 from canary.errors import Unavailable
 from canary.ports import CANARY, DEPLOYMENT, EVENT
 from canary.rollout.model import Notice
-from canary.sandbox.client import Call
+from canary.sandbox.calls import Call
 from canary.sandbox.cluster import InMemoryCluster
 from tests.builders import canary, deployment, ref
 from tests.told import Told

@@ -14,7 +14,8 @@ from enum import StrEnum
 from typing import Any
 
 from canary.errors import Conflict, Unavailable
-from canary.sandbox.client import Call, Client, Verb
+from canary.sandbox.calls import Call, Verb
+from canary.sandbox.client import Client
 from tests.scenarios.stage import Stage
 
 

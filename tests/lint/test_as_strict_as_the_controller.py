@@ -10,11 +10,12 @@ import yaml
 
 from canary.controller.refusals import refusals
 from canary.controller.services import look_around
+from canary.index import Index
 from canary.lint.bundle import Bundle, Settings
 from canary.lint.model import Level
 from canary.lint.reading import read
 from canary.lint.rules import findings
-from canary.ports import DEPLOYMENT, Cluster, Index, ref_of
+from canary.ports import DEPLOYMENT, Cluster, ref_of
 from canary.rollout.model import Timing
 from meshes import registry
 from meshes.contract import Kind, Manifest, ObjectRef

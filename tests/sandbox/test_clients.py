@@ -10,7 +10,7 @@ import pytest
 
 from canary.errors import Conflict, Unavailable
 from canary.ports import CANARY, SERVICE, Change, Watched
-from canary.sandbox.client import Call, Verb
+from canary.sandbox.calls import Call, Verb
 from canary.sandbox.cluster import InMemoryCluster
 from tests.builders import canary, ref, service
 

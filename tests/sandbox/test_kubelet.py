@@ -9,7 +9,8 @@ import pytest
 
 from canary.errors import Unavailable
 from canary.ports import DEPLOYMENT, POD, ref_of
-from canary.sandbox.client import Call, Client, Verb
+from canary.sandbox.calls import Call, Verb
+from canary.sandbox.client import Client
 from canary.sandbox.cluster import InMemoryCluster
 from canary.sandbox.conditions import find
 from canary.sandbox.kubelet import Kubelet

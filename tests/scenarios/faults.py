@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 from canary.errors import Conflict, Unavailable
 from canary.ports import EVENT
-from canary.sandbox.client import Call, Client, Verb
+from canary.sandbox.calls import Call, Verb
+from canary.sandbox.client import Client
 from tests.scenarios.stage import Stage
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from canary.ports import CANARY, EVENT
 from canary.rollout.phases import Phase
-from canary.sandbox.client import Call, Verb
+from canary.sandbox.calls import Call, Verb
 from canary.spec.status import status_from_json
 from tests.builders import canary, deployment, ref, service
 from tests.scenarios.stage import Stage, analysis

@@ -10,7 +10,7 @@ from canary.controller.references import Reference
 from canary.errors import Rejected
 from canary.ports import CANARY, CONFIG_MAP, DEPLOYMENT, POD
 from canary.rollout.phases import Phase
-from canary.sandbox.client import Call, Verb
+from canary.sandbox.calls import Call, Verb
 from tests.builders import canary, config_map, ref, service
 from tests.embedded import pods_of
 from tests.scenarios.configured import Holding, configured, copies, reading

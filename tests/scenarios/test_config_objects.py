@@ -11,7 +11,7 @@ from canary.controller.copies import copy_ref
 from canary.controller.references import Reference, references
 from canary.ports import CONFIG_MAP, SECRET
 from canary.rollout.phases import Phase
-from canary.sandbox.client import Verb
+from canary.sandbox.calls import Verb
 from tests.builders import canary, config_map, ref, secret
 from tests.embedded import ready_images
 from tests.scenarios.configured import Holding, configured, copies, reading

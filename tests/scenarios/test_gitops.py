@@ -12,7 +12,7 @@ import pytest
 
 from canary.ports import EVENT, HPA, SERVICE
 from canary.rollout.phases import Phase
-from canary.sandbox.client import Verb
+from canary.sandbox.calls import Verb
 from meshes.contract import Manifest
 from tests.builders import autoscaler, deployment, ref, service
 from tests.scenarios.stage import Stage, image

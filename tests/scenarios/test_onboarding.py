@@ -9,7 +9,7 @@ import pytest
 
 from canary.ports import DEPLOYMENT, EVENT, HPA, SERVICE
 from canary.rollout.phases import Phase
-from canary.sandbox.client import Call
+from canary.sandbox.calls import Call
 from canary.sandbox.simulated import CRASHING, NEVER_READY, PodBehaviour
 from tests.builders import autoscaler, canary, deployment, ref, service
 from tests.embedded import ready_images

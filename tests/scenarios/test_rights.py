@@ -9,12 +9,12 @@ import pytest
 import yaml
 
 from canary.app import KINDS, mesh_named
-from canary.clients.kube_cache import CRD
+from canary.clients.trimming import CRD
 from canary.controller import scalers
 from canary.errors import NotFound
 from canary.ports import CANARY, CONFIG_MAP, DEPLOYMENT, HPA, SECRET
 from canary.rollout.phases import Phase
-from canary.sandbox.client import Verb
+from canary.sandbox.calls import Verb
 from meshes import registry
 from meshes.contract import Kind
 from tests.builders import autoscaler, config_map, ref, secret, settings

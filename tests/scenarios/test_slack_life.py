@@ -8,7 +8,7 @@ import pytest
 
 from canary.ports import CANARY, EVENT
 from canary.rollout.phases import Phase
-from canary.sandbox.client import Verb
+from canary.sandbox.calls import Verb
 from tests.builders import ref
 from tests.scenarios.slack import Office, reason_of
 from tests.scenarios.stage import Stage, analysis
