@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 from canary.clients.kube_http import Call, KubeHttp
+from canary.clients.kube_shape import label_in, reading
 from canary.errors import NotFound, Rejected
 from meshes.contract import Kind
 
@@ -66,7 +67,8 @@ class Discovery:
         found = await asyncio.gather(*(self._group(group) for group in groups))
         for group, resources in zip(groups, found, strict=True):
             for kind in (kind for kind in kinds if kind.group == group):
-                entry = _resource(kind, resources)
+                with reading(f"API group {group or 'core'}"):
+                    entry = _resource(kind, resources)
                 if entry is None:
                     self._resources.pop(kind, None)
                 else:
@@ -79,7 +81,8 @@ class Discovery:
             listed = await self._http.send(Call(method="GET", path=f"/apis/{group}", what=f"API group {group}"))
         except NotFound:
             return {}
-        versions = [entry["version"] for entry in listed["versions"]]
+        with reading(f"API group {group}"):
+            versions = [label_in(entry["version"]) for entry in listed["versions"]]
         resources = await asyncio.gather(*(self._version(f"/apis/{group}/{version}") for version in versions))
         return dict(zip(versions, resources, strict=True))
 
@@ -88,7 +91,8 @@ class Discovery:
             answer = await self._http.send(Call(method="GET", path=path, what=f"API resources of {path}"))
         except NotFound:
             return []
-        return list(answer["resources"])
+        with reading(f"API resources of {path}"):
+            return list(answer["resources"])
 
 
 def _resource(kind: Kind, by_version: dict[str, list[dict[str, object]]]) -> Resource | None:
@@ -102,7 +106,7 @@ def _resource(kind: Kind, by_version: dict[str, list[dict[str, object]]]) -> Res
     if not versions:
         return None
     return Resource(
-        kind=kind, plural=str(entry["name"]), namespaced=bool(entry["namespaced"]), versions=tuple(versions)
+        kind=kind, plural=label_in(entry["name"]), namespaced=bool(entry["namespaced"]), versions=tuple(versions)
     )
 
 

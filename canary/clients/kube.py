@@ -17,6 +17,7 @@ from canary.clients.crd_schema import knows
 from canary.clients.discovery import Discovery, Resource
 from canary.clients.kube_cache import Cache, Keep, Reflector
 from canary.clients.kube_http import MERGE_PATCH, Call, KubeHttp
+from canary.clients.kube_shape import object_in, reading
 from canary.clients.trimming import CRD, trimmed
 from canary.errors import CanaryError, NotFound, Rejected
 from canary.index import Index
@@ -158,10 +159,9 @@ class KubeCluster:
     async def read(self, ref: ObjectRef) -> Manifest | None:
         path = self._discovery.resource(ref.kind).path(ref.namespace, ref.name)
         try:
-            manifest: Manifest = await self._http.send(Call(method="GET", path=path, what=str(ref)))
+            return object_in(await self._http.send(Call(method="GET", path=path, what=str(ref))), str(ref))
         except NotFound:
             return None
-        return manifest
 
     async def create(self, manifest: Manifest) -> Manifest:
         kind, resource, version = self._where(manifest)
@@ -169,19 +169,20 @@ class KubeCluster:
         ref = ObjectRef(kind, metadata.get("namespace", ""), metadata["name"])
         body = {**manifest, "apiVersion": f"{kind.group}/{version}" if kind.group else version}
         path = resource.path(ref.namespace, version=version)
-        created = await self._http.send(Call(method="POST", path=path, what=str(ref), query=(MANAGER,), body=body))
-        self._keep(kind, created)
+        call = Call(method="POST", path=path, what=str(ref), query=(MANAGER,), body=body)
+        created = object_in(await self._http.send(call), str(ref))
+        self._keep(ref, created)
         _expect(ref, body, created)
-        return _as(created)
+        return created
 
     async def patch(self, ref: ObjectRef, patch: Manifest, *, resource_version: str, subresource: str = "") -> Manifest:
         body = {**patch, "metadata": {**patch.get("metadata", {}), "resourceVersion": resource_version}}
         path = self._discovery.resource(ref.kind).path(ref.namespace, ref.name, subresource=subresource)
         call = Call(method="PATCH", path=path, what=str(ref), query=(MANAGER,), body=body, content_type=MERGE_PATCH)
-        patched = await self._http.send(call)
-        self._keep(ref.kind, patched)
+        patched = object_in(await self._http.send(call), str(ref))
+        self._keep(ref, patched)
         _expect(ref, patch, patched)
-        return _as(patched)
+        return patched
 
     async def delete(
         self, ref: ObjectRef, *, uid: str, resource_version: str, propagation: Propagation = Propagation.BACKGROUND
@@ -197,8 +198,10 @@ class KubeCluster:
             answer = await self._http.send(Call(method="DELETE", path=path, what=str(ref), body=body))
         except NotFound:
             return
-        if answer.get("kind") == ref.kind.kind and answer["metadata"].get("finalizers"):
-            self._keep(ref.kind, answer)
+        with reading(str(ref)):
+            waits = answer.get("kind") == ref.kind.kind and answer["metadata"].get("finalizers")
+        if waits:
+            self._keep(ref, object_in(answer, str(ref)))
 
     def _where(self, manifest: Manifest) -> tuple[Kind, Resource, str]:
         group, _, version = str(manifest.get("apiVersion", "")).rpartition("/")
@@ -206,14 +209,10 @@ class KubeCluster:
         resource = self._discovery.resource(kind)
         return kind, resource, version if version in resource.versions else resource.versions[0]
 
-    def _keep(self, kind: Kind, manifest: Any) -> None:
-        if kind in self._kinds or (kind, manifest["metadata"].get("namespace", "")) in self._followed:
-            self._cache.put(kind, manifest)
-
-
-def _as(answer: Any) -> Manifest:
-    manifest: Manifest = answer
-    return manifest
+    def _keep(self, ref: ObjectRef, manifest: dict[str, Any]) -> None:
+        if ref.kind in self._kinds or (ref.kind, manifest["metadata"].get("namespace", "")) in self._followed:
+            with reading(str(ref)):
+                self._cache.put(ref.kind, manifest)
 
 
 def _expect(ref: ObjectRef, sent: Any, got: Any) -> None:

@@ -7,7 +7,6 @@ away (tried again, delays of at most 10 s with jitter). What is cached is cut do
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any
@@ -17,6 +16,8 @@ import structlog
 from canary.clients.discovery import Resource
 from canary.clients.indexes import Indexes
 from canary.clients.kube_http import Call, KubeHttp
+from canary.clients.kube_shape import event_in, items_in, place_in, reading
+from canary.clients.parsed import parsed
 from canary.clients.trimming import CONTENTS, trimmed
 from canary.errors import CanaryError, NotFound, Rejected
 from canary.index import Index
@@ -190,14 +191,13 @@ class Reflector:
             page = await self._http.send(
                 Call(method="GET", path=self._path, what=self._what, query=tuple(query), deadline_s=30)
             )
-            # A list of built-in kinds names kind and version once, for all its items.
-            named = {"apiVersion": page["apiVersion"], "kind": self._resource.kind.kind}
-            items += [self._short({**named, **item}) for item in page["items"]]
-            token = page["metadata"].get("continue", "")
-            if not token:
-                version = str(page["metadata"]["resourceVersion"])
-                self._cache.replace(self._resource.kind, self._namespace, items, version)
-                return version
+            named = {"kind": self._resource.kind.kind}  # which built-in kinds say once for all, if at all
+            with reading(self._what):
+                items += [self._short({**named, **item}) for item in items_in(page, self._what)]
+                version, token = place_in(page, self._what)
+                if not token:
+                    self._cache.replace(self._resource.kind, self._namespace, items, version)
+                    return version
 
     def _short(self, item: dict[str, Any]) -> dict[str, Any]:
         """Return the item as it will be kept where it may be long, so that a list of long ones is never held whole."""
@@ -220,7 +220,7 @@ class Reflector:
                 async for chunk in lines.iter_any():
                     *whole, buffer = (buffer + chunk).split(b"\n")
                     for line in whole:
-                        if line and not (version := self._take(json.loads(line), version)):
+                        if line and not (version := self._take(parsed(line), version)):
                             return ""
         except Rejected as gone:
             if "410" in str(gone):
@@ -230,19 +230,20 @@ class Reflector:
             log.info("watch_cut", kind=self._what, error=str(cut) or type(cut).__name__)
         return version
 
-    def _take(self, event: dict[str, Any], version: str) -> str:
-        manifest = event["object"]
-        match str(event["type"]):
-            case "ADDED" | "MODIFIED":
-                self._cache.put(self._resource.kind, manifest)
-            case "DELETED":
-                self._cache.drop(self._resource.kind, manifest)
-            case "BOOKMARK":
-                pass
-            case _:
-                log.info("watch_expired", kind=self._what, code=manifest.get("code"), error=manifest.get("message"))
-                return ""
-        return str(manifest["metadata"].get("resourceVersion", version))
+    def _take(self, event: Any, version: str) -> str:
+        said, manifest = event_in(event, self._what)
+        with reading(self._what):
+            match said:
+                case "ADDED" | "MODIFIED":
+                    self._cache.put(self._resource.kind, manifest)
+                case "DELETED":
+                    self._cache.drop(self._resource.kind, manifest)
+                case "BOOKMARK":
+                    pass
+                case _:
+                    log.info("watch_expired", kind=self._what, code=manifest.get("code"), error=manifest.get("message"))
+                    return ""
+            return str(manifest["metadata"].get("resourceVersion", version))
 
 
 def _ref(kind: Kind, manifest: Mapping[str, Any]) -> ObjectRef:
@@ -256,7 +257,7 @@ def _version(manifest: Mapping[str, Any]) -> str:
 
 def _newer(new: str, old: str) -> bool:
     """Return whether a version is newer; resourceVersions of one kind are compared as numbers (KEP-5504)."""
-    return int(new) > int(old) if new.isdigit() and old.isdigit() else new != old
+    return int(new) > int(old) if new.isdecimal() and old.isdecimal() else new != old
 
 
 def _carries(manifest: Manifest, labels: Mapping[str, str]) -> bool:

@@ -6,7 +6,6 @@ into them is slow and they know no beta versions.
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -23,6 +22,7 @@ from kubernetes.aio import config as kube_config
 from kubernetes.aio.client import ApiClient, Configuration
 
 from canary.clients.counted import counted
+from canary.clients.parsed import cut, parsed, seconds
 from canary.errors import AlreadyExists, CanaryError, ConfigError, Conflict, NotFound, Rejected, Unavailable
 from canary.ports import OnRequest, Peer, ignore_request
 
@@ -147,7 +147,7 @@ class KubeHttp:
 
     def _answer(self, call: Call, response: aiohttp.ClientResponse, raw: bytes) -> Any:
         try:
-            answer = json.loads(raw)
+            answer = parsed(raw)
         except ValueError as error:
             if response.status < 400:
                 raise Unavailable(f"{call.what}: the API server's answer is no JSON", outcome_unknown=True) from error
@@ -157,7 +157,7 @@ class KubeHttp:
         raise _error(call, response, answer)
 
     def _unreachable(self, call: Call, error: Exception) -> Unavailable:
-        why = str(error) or type(error).__name__
+        why = cut(" ".join(str(error).split())) or type(error).__name__
         return Unavailable(
             f"{call.method} {call.what}: the API server at {self.host} did not answer: {why};"
             " check that it runs, and the address",
@@ -167,8 +167,8 @@ class KubeHttp:
 
 def _error(call: Call, response: aiohttp.ClientResponse, answer: Any) -> CanaryError:
     said = answer if isinstance(answer, dict) else {}
-    message, reason = str(said.get("message", ""))[:LONGEST_MESSAGE], said.get("reason", "")
-    text = f"{call.method} {call.what}: {message or response.reason} (HTTP {response.status})"
+    message, reason = cut(str(said.get("message") or ""), LONGEST_MESSAGE), said.get("reason", "")
+    text = f"{call.method} {call.what}: {message or cut(response.reason or '')} (HTTP {response.status})"
     match response.status:
         case 404:
             return NotFound(text)
@@ -181,13 +181,9 @@ def _error(call: Call, response: aiohttp.ClientResponse, answer: Any) -> CanaryE
         case 403 if "being terminated" not in message:
             return Rejected(f"{text}; the ServiceAccount lacks this right: compare manifests/install")
         case 429 | 500 | 502 | 503 | 504:
-            return Unavailable(text, retry_after=_seconds(response.headers.get("Retry-After")))
+            return Unavailable(text, retry_after=seconds(response.headers.get("Retry-After")))
         case _:
             return Rejected(text)
-
-
-def _seconds(header: str | None) -> float | None:
-    return float(header) if header and header.isdigit() else None
 
 
 def _what(call: Call, stream: bool) -> tuple[str, str]:

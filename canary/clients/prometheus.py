@@ -18,6 +18,7 @@ from typing import Any, Self
 from prometheus_api_client.prometheus_connect import PrometheusConnect
 from urllib3.util.retry import Retry
 
+from canary.clients.parsed import cut
 from canary.clients.prometheus_http import PrometheusAccess, PrometheusSession
 from canary.clients.retry import QUICK, NotSoon, Patience, retrying
 from canary.errors import ConfigError, Rejected, Unavailable
@@ -100,8 +101,8 @@ def _series(result: list[Any], url: str) -> Sequence[Series]:
         if result and not isinstance(result[0], dict):
             return [Series({}, float(result[1]))]
         return [_one(entry, url) for entry in result]
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as err:
-        raise NotSoon(f"a sample in the answer of Prometheus at {url} has an unknown form ({err!r})") from err
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as err:
+        raise NotSoon(f"a sample in the answer of Prometheus at {url} has an unknown form ({cut(repr(err))})") from err
 
 
 def _one(entry: dict[str, Any], url: str) -> Series:
@@ -110,5 +111,5 @@ def _one(entry: dict[str, Any], url: str) -> Series:
             f"Prometheus at {url} answers with a native histogram: a check needs a number, so put histogram_count,"
             " histogram_sum or histogram_quantile around it"
         )
-    labels = {name: value for name, value in entry["metric"].items() if name != "__name__"}
+    labels = {name: str(value) for name, value in entry["metric"].items() if name != "__name__"}
     return Series(labels, float(entry["value"][1]))

@@ -8,7 +8,6 @@ threads, retries and the values are `prometheus.py`.
 from __future__ import annotations
 
 import io
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ import urllib3
 from requests.auth import AuthBase
 
 from canary.clients.counted import counted
+from canary.clients.parsed import cut, parsed, seconds
 from canary.clients.prometheus_auth import Nobody, PasswordFile, TokenFile, basic
 from canary.clients.retry import NotSoon
 from canary.errors import ConfigError, Rejected, Unavailable
@@ -31,7 +31,7 @@ _log = structlog.get_logger(__name__)
 
 MAX_ANSWER = 8 * 1024 * 1024
 LONG_QUERY = 2000
-_SHOWN = 200
+MOST_WARNINGS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,10 +183,10 @@ def _judged(answer: requests.Response, body: bytes, params: Mapping[str, str], u
         case 429 | 408 | 425:
             raise Unavailable(
                 f"Prometheus at {url} asks to wait (HTTP {answer.status_code}): lower the load",
-                retry_after=_wait(answer),
+                retry_after=seconds(answer.headers.get("Retry-After")),
             )
         case status if 300 <= status < 400:
-            where = answer.headers.get("Location", "").partition("?")[0]
+            where = cut(answer.headers.get("Location", "").partition("?")[0].rpartition("@")[2])
             raise NotSoon(f"Prometheus at {url} redirects to {where!r}: set --prometheus-url to its own address")
     said = _parsed(body)
     if said is None or said.get("status") not in ("success", "error"):
@@ -194,8 +194,9 @@ def _judged(answer: requests.Response, body: bytes, params: Mapping[str, str], u
     if said["status"] == "error" or answer.status_code != 200:
         raise _refusal(answer, said, params, url)
     _check_type(said.get("data"), params, url)
-    for warning in said.get("warnings") or ():
-        _log.warning("prometheus_warned", url=url, warning=str(warning), query=_cut(params.get("query", "")))
+    warnings = said.get("warnings")
+    for warning in warnings[:MOST_WARNINGS] if isinstance(warnings, list) else ():
+        _log.warning("prometheus_warned", url=url, warning=cut(str(warning)), query=cut(params.get("query", "")))
     good = requests.Response()
     good.status_code = 200
     good.raw = io.BytesIO(body)
@@ -204,14 +205,14 @@ def _judged(answer: requests.Response, body: bytes, params: Mapping[str, str], u
 
 def _parsed(body: bytes) -> dict[str, Any] | None:
     try:
-        said = json.loads(body)
+        said = parsed(body)
     except ValueError:
         return None
     return said if isinstance(said, dict) else None
 
 
 def _nonsense(answer: requests.Response, url: str) -> Unavailable:
-    kind = answer.headers.get("Content-Type", "no content type").partition(";")[0]
+    kind = cut(answer.headers.get("Content-Type", "no content type").partition(";")[0], 100)
     what = f"(HTTP {answer.status_code}, {kind})"
     if answer.status_code >= 500:
         return Unavailable(f"Prometheus at {url} failed {what}: check it and what stands before it")
@@ -224,37 +225,31 @@ def _nonsense(answer: requests.Response, url: str) -> Unavailable:
 
 def _refusal(answer: requests.Response, said: Mapping[str, Any], params: Mapping[str, str], url: str) -> Exception:
     """Sort by errorType: https://prometheus.io/docs/prometheus/latest/querying/api/#format-overview."""
-    reason = f"{said.get('errorType', 'error')}: {_cut(str(said.get('error', '')), 500)}"
+    reason = f"{cut(str(said.get('errorType', 'error')), 50)}: {cut(str(said.get('error', '')), 500)}"
     if answer.status_code in (400, 422) or said.get("errorType") in ("bad_data", "execution"):
-        return Rejected(f"Prometheus at {url} refuses the query `{_cut(params.get('query', ''))}`: {reason}")
+        return Rejected(f"Prometheus at {url} refuses the query `{cut(params.get('query', ''))}`: {reason}")
     if answer.status_code == 404:
         return NotSoon(f"Prometheus at {url} does not know its own API ({reason}): check --prometheus-url")
-    return Unavailable(f"Prometheus at {url} failed ({reason}): check its health", retry_after=_wait(answer))
+    return Unavailable(
+        f"Prometheus at {url} failed ({reason}): check its health",
+        retry_after=seconds(answer.headers.get("Retry-After")),
+    )
 
 
 def _check_type(data: Any, params: Mapping[str, str], url: str) -> None:
     kind = data.get("resultType") if isinstance(data, dict) else None
     if kind in ("matrix", "string"):
         raise Rejected(
-            f"Prometheus at {url} answers the query `{_cut(params.get('query', ''))}` with a {kind}: a check needs one"
+            f"Prometheus at {url} answers the query `{cut(params.get('query', ''))}` with a {kind}: a check needs one"
             " number, so take away the outer range or put a function around it"
         )
     if kind not in ("vector", "scalar") or not isinstance(data.get("result"), list):
         raise NotSoon(f"the answer of Prometheus at {url} has no result of a known type: check what stands before it")
 
 
-def _wait(answer: requests.Response) -> float | None:
-    """Return the seconds of Retry-After; its other form, a date, needs the server's clock and is left out."""
-    said = answer.headers.get("Retry-After", "")
-    return float(said) if said.isdecimal() else None
-
-
 def _root(err: BaseException) -> str:
     """Return the innermost reason: the outer ones repeat the URL with its whole query."""
     while (inner := err.__cause__ or err.__context__) is not None:
         err = inner
-    return getattr(err, "verify_message", None) or getattr(err, "strerror", None) or str(err) or type(err).__name__
-
-
-def _cut(text: str, limit: int = _SHOWN) -> str:
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+    said = getattr(err, "verify_message", None) or getattr(err, "strerror", None) or str(err) or type(err).__name__
+    return cut(str(said))

@@ -47,8 +47,9 @@ REMEDY = {
 _quiet = logging.getLogger("canary.slack_sdk")
 _quiet.setLevel(logging.WARNING)
 
-_SDK_FAULTS = (SlackClientError, aiohttp.ClientError, TimeoutError, OSError, ValueError, TypeError, AttributeError)
-"""What the SDK raises: besides its own errors those of aiohttp, and of its reading what is not Slack's answer."""
+_UNREAD = (SlackClientError, ValueError, TypeError, AttributeError, LookupError, OverflowError, RecursionError)
+"""What the SDK raises: its own errors, and those of its reading what is not Slack's answer."""
+_SDK_FAULTS = (*_UNREAD, aiohttp.ClientError, TimeoutError, OSError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +145,7 @@ def _meaning(err: Exception, what: str) -> Unavailable | Refused:
         code = data.get("error", "") if isinstance(data, dict) else ""
         status = getattr(answer, "status_code", getattr(answer, "status", 0))
         return fault_of(what, str(code), int(status), answer.headers)
-    if isinstance(err, SlackClientError | ValueError | TypeError | AttributeError):
+    if isinstance(err, _UNREAD):
         words = f"{what}: what answers is not Slack ({type(err).__name__}): check SLACK_API_URL and proxies"
         return Unavailable(words, outcome_unknown=True)
     words = f"{what}: Slack cannot be reached ({type(err).__name__}): check the network and proxies"

@@ -280,12 +280,17 @@ def _micro_time(moment: datetime) -> str:
 
 
 def _record(lease: Manifest) -> _Record:
-    spec = lease.get("spec", {})
-    return _Record(
-        holder=spec.get("holderIdentity") or "",
-        transitions=int(spec.get("leaseTransitions") or 0),
-        renewed=str(spec.get("renewTime") or ""),
-        duration_s=float(spec.get("leaseDurationSeconds") or 0),
-        resource_version=lease["metadata"]["resourceVersion"],
-        uid=lease["metadata"]["uid"],
-    )
+    """Return what the Lease says. Raises Unavailable for one that cannot be read: then nobody can be said to lead."""
+    spec, metadata = lease.get("spec") or {}, lease["metadata"]
+    try:
+        return _Record(
+            holder=str(spec.get("holderIdentity") or ""),
+            transitions=int(spec.get("leaseTransitions") or 0),
+            renewed=str(spec.get("renewTime") or ""),
+            duration_s=float(spec.get("leaseDurationSeconds") or 0),
+            resource_version=metadata["resourceVersion"],
+            uid=metadata["uid"],
+        )
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+        name = f"{metadata.get('namespace')}/{metadata.get('name')}"
+        raise Unavailable(f"the Lease {name[:500]} cannot be read ({type(error).__name__}): delete it") from error

@@ -15,12 +15,15 @@ from canary.controller.grouping import Counted, Grouper, Growth
 from canary.errors import CanaryError
 from canary.ports import Metrics, Series
 from canary.rollout.model import Answer, Builtin, Check, Counts, NoAnswer, Plan, Question, Side, Value
+from canary.rollout.wording import fitted
 from canary.spec.queries import fill
 from canary.spec.units import format_duration
 from meshes.contract import Mesh, RouteError, Workload
 
 AT_ONCE = 16
 """How many queries of one canary's own are under way at once."""
+
+LONGEST_BECAUSE = 700
 
 HASH_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 """Of pod-template-hash and of the ends of pods' names: k8s.io/apimachinery/pkg/util/rand."""
@@ -62,7 +65,12 @@ async def answer(asked: Sequence[Question], measurement: Measurement) -> Mapping
             return NoAnswer(because=str(error))
 
     answers = await asyncio.gather(*(one(question) for question in asked))
-    return dict(zip(asked, answers, strict=True))
+    return dict(zip(asked, map(_bounded, answers), strict=True))
+
+
+def _bounded(answer: Answer) -> Answer:
+    """Cut what Prometheus made us say: its labels are as long as somebody made them."""
+    return NoAnswer(because=fitted(answer.because, LONGEST_BECAUSE)) if isinstance(answer, NoAnswer) else answer
 
 
 async def _builtin(check: Check, question: Question, of: Measurement) -> Answer:
@@ -94,7 +102,8 @@ async def _latency(check: Check, question: Question, of: Measurement) -> Answer:
         buckets = sorted((float(one.labels["le"]), one.value) for one in series)
     except (KeyError, ValueError):
         return NoAnswer(because=f"a histogram without readable buckets: {_shown(series)}")
-    if any(not math.isfinite(count) for _, count in buckets) or buckets[-1][0] != math.inf:
+    odd = any(math.isnan(edge) or not math.isfinite(count) for edge, count in buckets)
+    if odd or buckets[-1][0] != math.inf:
         return NoAnswer(because=f"a histogram that is not whole: {_shown(series)}")
     unit_ms = of.mesh.latency(of.subjects[question.side].workload).unit_ms
     return _judged(check, buckets, unit_ms)

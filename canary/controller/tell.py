@@ -16,6 +16,7 @@ from canary.errors import CanaryError, Conflict
 from canary.ports import Clock, Cluster, Notifier
 from canary.rollout.model import Decision, Notice, Plan, Status
 from canary.rollout.situation import Pass
+from canary.rollout.wording import fitted
 from meshes.contract import Manifest
 
 log = structlog.get_logger()
@@ -111,7 +112,8 @@ def event(subject: Manifest, notice: Notice, now: datetime) -> dict[str, Any]:
     """Return a core/v1 Event; the same notice about the same object at the same moment has the same name."""
     metadata = subject["metadata"]
     stamp = now.strftime("%Y-%m-%dT%H:%M:%SZ")
-    text = notice.text if len(notice.text) <= LONGEST_NOTE else f"{notice.text[: LONGEST_NOTE - 3]}..."
+    whole = fitted(notice.text, LONGEST_NOTE + 1)
+    text = whole if len(whole) <= LONGEST_NOTE else f"{whole[: LONGEST_NOTE - 3]}..."
     mark = hashlib.sha256(f"{metadata['uid']} {notice.reason} {text} {now.isoformat()}".encode()).hexdigest()[:16]
     return {
         "apiVersion": "v1",

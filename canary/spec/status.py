@@ -19,6 +19,7 @@ from pydantic.alias_generators import to_snake
 
 from canary.errors import ConfigError
 from canary.rollout.model import CheckResult, Condition, LastCommand, Past, Status, Telling
+from canary.rollout.wording import fitted
 
 VERSION = 1
 """The version of the status that this controller writes; it reads no newer one."""
@@ -105,13 +106,13 @@ def _storable(status: Status) -> Status:
     checks = tuple(
         replace(
             check,
-            because=check.because[:LONGEST_MESSAGE],
+            because=fitted(check.because, LONGEST_MESSAGE),
             value=check.value if check.value is not None and math.isfinite(check.value) else None,
         )
         for check in status.checks
     )
-    memory = replace(status.memory, why=status.memory.why[:LONGEST_MESSAGE])
-    return replace(status, checks=checks, memory=memory, message=status.message[:LONGEST_MESSAGE])
+    memory = replace(status.memory, why=fitted(status.memory.why, LONGEST_MESSAGE))
+    return replace(status, checks=checks, memory=memory, message=fitted(status.message, LONGEST_MESSAGE))
 
 
 def _snake(shown: Mapping[str, Any]) -> dict[str, Any]:
@@ -149,7 +150,7 @@ def _past(past: Past) -> dict[str, Any]:
         "revision": past.revision,
         "image": past.image,
         "outcome": past.outcome.value,
-        "message": past.message[:LONGEST_MESSAGE],
+        "message": fitted(past.message, LONGEST_MESSAGE),
         "startedAt": _time(past.started_at),
         "endedAt": _time(past.ended_at),
         "highestWeight": past.highest_weight,
@@ -168,6 +169,6 @@ def _condition(condition: Condition) -> dict[str, Any]:
         "type": condition.type,
         "status": condition.status.value,
         "reason": condition.reason,
-        "message": condition.message[:LONGEST_MESSAGE],
+        "message": fitted(condition.message, LONGEST_MESSAGE),
         "lastTransitionTime": _time(condition.since),
     }
