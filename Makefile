@@ -1,10 +1,15 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
+<<<<<<< HEAD
 .PHONY: help demo test test-faults check lint plants bench crd docs cast lock run clean
+=======
+.PHONY: help demo test test-faults fuzz check lint plants bench crd docs lock run clean
+>>>>>>> 7725efc (Random annotations, resources and answers, a few in each test run and a hundred thousand by make fuzz)
 
 PYTHON ?= python3
 MESH ?= istio
 ARGS ?=
+EXAMPLES ?= 8000
 SEEDS ?= 100
 BIN := .venv/bin
 INSTALLED := .venv/.installed
@@ -20,6 +25,9 @@ test: $(INSTALLED) ## Run the tests (ARGS="tests/rollout -k pause")
 
 test-faults: $(INSTALLED) ## Tell each story of a canary under foul weather, many times over (SEEDS=100, or SEEDS==17 to repeat one)
 	CANARY_FAULT_SEEDS=$(SEEDS) $(BIN)/pytest -q -n 2 --dist load tests/faults $(ARGS)
+
+fuzz: $(INSTALLED) ## Feed the readers of what comes from outside some hundred thousand random inputs (EXAMPLES=8000 each)
+	CANARY_FUZZ=$(EXAMPLES) $(BIN)/pytest tests/fuzz $(ARGS)
 
 check: lint ## Lint, check types, and that generated files are up to date
 	$(BIN)/mypy

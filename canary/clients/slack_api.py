@@ -17,6 +17,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
+from canary.clients.parsed import seconds
 from canary.errors import ConfigError, Rejected, Unavailable
 
 API = "https://slack.com/api/"
@@ -159,10 +160,10 @@ def fault_of(what: str, code: str, status: int, headers: Mapping[str, Any]) -> U
     """
     known = code if code.replace("_", "").isalnum() and len(code) <= 60 else ""
     if status == 429 or status >= 500 or known in PASSING or not known:
-        wait = str(headers.get("Retry-After", ""))
+        wait = seconds(str(headers.get("Retry-After") or ""))
         words = f"{what}: Slack cannot take it now (HTTP {status} {known})".rstrip()
         limited = status == 429 or known in LIMITS
-        return Unavailable(words, retry_after=float(wait) if wait.isdecimal() else None, outcome_unknown=not limited)
+        return Unavailable(words, retry_after=wait, outcome_unknown=not limited)
     remedy = REMEDY.get(known, "see this code in Slack's documentation")
     return Refused(f"{what} is refused ({known}): {remedy}", known)
 

@@ -1,0 +1,60 @@
+"""Random answers in the place of Slack's: read, or an error of our family in bounded words that tells no secret."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from canary.clients.slack_api import Refused, SlackSettings, WebApi, Webhook
+from canary.errors import CanaryError, Unavailable
+from tests.fuzz.counts import fuzzed
+from tests.fuzz.talker import Talker, answers, talker
+
+TOKEN = "xoxb-hunter2-never-shown"
+POSTED = {"ok": True, "ts": "1.2", "channel": "C1", "message": {"text": "hello"}, "response_metadata": {}}
+LISTED = {"ok": True, "channels": [{"id": "C1", "name": "a"}], "messages": [{"ts": "1.2", "metadata": {}}]}
+CALLS = st.sampled_from(
+    [("chat.postMessage", {"channel": "#a", "text": "hello"}), ("auth.test", {}), ("conversations.list", {})]
+)
+
+server = pytest.fixture(scope="module")(talker)
+
+
+@pytest.fixture(scope="module")
+def api(server: Talker) -> WebApi:
+    return WebApi(SlackSettings(token=TOKEN, api_url=f"{server.url}/"))
+
+
+@pytest.fixture(scope="module")
+def webhook(server: Talker) -> Webhook:
+    return Webhook(SlackSettings(webhook_url=f"{server.url}/services/{TOKEN}"))
+
+
+def assert_told(failure: CanaryError) -> None:
+    assert isinstance(failure, Unavailable | Refused)
+    assert len(str(failure)) < 1000
+    assert TOKEN not in str(failure)
+    assert not isinstance(failure, Unavailable) or (failure.retry_after or 0) <= 86400
+
+
+@fuzzed
+@given(st.one_of(answers(POSTED), answers(LISTED)), CALLS)
+def test_any_answer_of_slack_is_read_or_an_error(
+    server: Talker, api: WebApi, answer: bytes, call: tuple[str, dict[str, str]]
+) -> None:
+    server.answer = answer
+    found = server.ask(api.call(*call))
+    if isinstance(found, CanaryError):
+        assert_told(found)
+    else:
+        assert isinstance(found, dict)
+
+
+@fuzzed
+@given(answers("ok"))
+def test_any_answer_of_a_webhook_is_taken_or_an_error(server: Talker, webhook: Webhook, answer: bytes) -> None:
+    server.answer = answer
+    found = server.ask(webhook.post({"text": "hello"}))
+    if found is not None:
+        assert_told(found)
