@@ -1,10 +1,6 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-<<<<<<< HEAD
-.PHONY: help demo test test-faults check lint plants bench crd docs cast lock run clean
-=======
-.PHONY: help demo test test-faults fuzz check lint plants bench crd docs lock run clean
->>>>>>> 7725efc (Random annotations, resources and answers, a few in each test run and a hundred thousand by make fuzz)
+.PHONY: help demo test test-faults fuzz check lint plants bench crd docs cast lock run clean
 
 PYTHON ?= python3
 MESH ?= istio

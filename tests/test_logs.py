@@ -18,7 +18,7 @@ from canary.logs import LONGEST_TEXT, LONGEST_TRACE, MASK, LogFormat, set_up
 
 ROOT = Path(__file__).resolve().parents[1]
 LOGS = r"log|_?log\.(debug|info|warning|error|exception|critical)"
-PAST = re.compile(r"([a-z]+_)*([a-z]+ed|lost|won|read|cut|told|sent|written|given|taken)")
+PAST = re.compile(r"([a-z]+_)*([a-z]+ed|lost|won|left|broke|read|cut|told|sent|written|given|taken)")
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ import structlog
 
 from canary.clients.slack_api import Refused, SlackApi
 from canary.errors import Unavailable
+from canary.rollout.wording import fitted
 
 _log = structlog.get_logger(__name__)
 
@@ -26,6 +27,7 @@ SKEW = timedelta(minutes=10)
 
 PAGE = 200
 MOST_PAGES = 20
+LONGEST_ID = 100
 WIDTH = {"chat.postMessage": 4}
 """How many calls of a method run at once; 1 where nothing else is said."""
 
@@ -59,7 +61,7 @@ class Desk:
                 "unfurl_media": False,
             },
         )
-        return Posted(channel=str(answer.get("channel") or channel), ts=str(answer.get("ts", "")))
+        return _posted(answer.get("channel") or channel, answer.get("ts", ""))
 
     async def update(self, body: Mapping[str, Any], *, at: Posted, mark: str) -> None:
         """Put another text in the place of a message's."""
@@ -79,7 +81,7 @@ class Desk:
             arguments = {"channel": at, "oldest": oldest, "include_all_metadata": True, "limit": PAGE, **more}
             async for message in self._pages(method, arguments, "messages"):
                 if _mark_of(message) == mark:
-                    return Posted(channel=at, ts=str(message.get("ts", "")))
+                    return _posted(at, message.get("ts", ""))
         except Refused as err:
             self._unreadable(str(err), err.code)
         return None
@@ -95,17 +97,18 @@ class Desk:
         arguments = {"limit": PAGE, "exclude_archived": True, "types": "public_channel,private_channel"}
         async for one in self._pages("conversations.list", arguments, "channels"):
             if one.get("name") == channel.removeprefix("#"):
-                return str(one.get("id", ""))
+                return str(one.get("id", ""))[:LONGEST_ID]
         return ""
 
     async def _pages(self, method: str, arguments: Mapping[str, Any], field: str) -> AsyncIterator[Mapping[str, Any]]:
         cursor = ""
         for _ in range(MOST_PAGES):
             answer = await self._call(method, {**arguments, **({"cursor": cursor} if cursor else {})})
-            for one in answer.get(field) or ():
+            listed, more = answer.get(field), answer.get("response_metadata")
+            for one in listed if isinstance(listed, list) else ():
                 if isinstance(one, Mapping):
                     yield one
-            cursor = str((answer.get("response_metadata") or {}).get("next_cursor") or "")
+            cursor = str(more.get("next_cursor") or "") if isinstance(more, Mapping) else ""
             if not cursor:
                 return
 
@@ -116,7 +119,7 @@ class Desk:
     def _unreadable(self, why: str, code: str) -> None:
         if code not in self._told_unreadable:
             self._told_unreadable.add(code)
-            _log.warning("slack_history_unreadable", why=why, follows="a message in doubt is posted once more")
+            _log.warning("slack_history_not_read", why=why, follows="a message in doubt is posted once more")
 
 
 class _Gate:
@@ -134,6 +137,11 @@ class _Gate:
                 if err.retry_after is not None:
                     self._closed_until = max(self._closed_until, loop.time() + err.retry_after)
                 raise
+
+
+def _posted(channel: Any, ts: Any) -> Posted:
+    """Return where a message is; it goes into the status, so neither part is longer than Slack's ever are."""
+    return Posted(channel=fitted(str(channel), LONGEST_ID), ts=fitted(str(ts), LONGEST_ID))
 
 
 def _metadata(mark: str) -> dict[str, Any]:

@@ -68,7 +68,7 @@ async def test_what_may_not_be_read_is_not_found_and_that_is_said_once(there: Th
     with capture_logs() as logs:
         found = [await there.desk.find("u/r1", channel="#general", thread=None, since=SINCE) for _ in range(2)]
     assert found == [None, None]
-    assert [(log["event"], "docs/slack.md" in log["why"]) for log in logs] == [("slack_history_unreadable", True)]
+    assert [(log["event"], "docs/slack.md" in log["why"]) for log in logs] == [("slack_history_not_read", True)]
 
 
 async def test_a_channel_that_is_not_there_has_nothing_in_it(there: There) -> None:

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from canary.clients.slack_api import Refused, SlackSettings, WebApi, Webhook
+from canary.clients.slack_desk import Desk, Posted
 from canary.errors import CanaryError, Unavailable
 from tests.fuzz.counts import fuzzed
 from tests.fuzz.talker import Talker, answers, talker
+from tests.fuzz.values import spoilt
 
+SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 TOKEN = "xoxb-hunter2-never-shown"
 POSTED = {"ok": True, "ts": "1.2", "channel": "C1", "message": {"text": "hello"}, "response_metadata": {}}
-LISTED = {"ok": True, "channels": [{"id": "C1", "name": "a"}], "messages": [{"ts": "1.2", "metadata": {}}]}
+MARKED = {"event_payload": {"id": "m"}}
+LISTED = {"ok": True, "channels": [{"id": "C1", "name": "a"}], "messages": [{"ts": "1.2", "metadata": MARKED}]}
 CALLS = st.sampled_from(
     [("chat.postMessage", {"channel": "#a", "text": "hello"}), ("auth.test", {}), ("conversations.list", {})]
 )
@@ -58,3 +67,28 @@ def test_any_answer_of_a_webhook_is_taken_or_an_error(server: Talker, webhook: W
     found = server.ask(webhook.post({"text": "hello"}))
     if found is not None:
         assert_told(found)
+
+
+class Says:
+    """The Web API, with the next of these answers for each call."""
+
+    def __init__(self, said: list[Any]) -> None:
+        self._said = said
+
+    async def call(self, method: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        found = self._said.pop() if self._said else {}
+        return found if isinstance(found, dict) else {}
+
+
+@fuzzed
+@given(st.lists(st.one_of(spoilt(POSTED), spoilt(LISTED)), max_size=3), st.booleans())
+def test_any_place_of_a_message_is_short_enough_to_be_stored(server: Talker, said: list[Any], sought: bool) -> None:
+    desk = Desk(Says(said))
+    found = server.ask(
+        desk.find("m", channel="#a", thread=None, since=SINCE) if sought else desk.post({}, channel="#a", mark="m")
+    )
+    if isinstance(found, Posted):
+        assert len(json.dumps([found.channel, found.ts]).encode()) < 3000
+    else:
+        assert sought
+        assert found is None
