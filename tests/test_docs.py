@@ -13,6 +13,7 @@ import yaml
 
 from canary.cli.main import app
 from canary.rollout.diagram import render_diagram
+from canary.rollout.reasons import Reason
 from canary.sandbox.slack_workspace import ALL_SCOPES
 from tests.slack_transcript import rewritten
 
@@ -98,3 +99,21 @@ TESTS = sorted(
 @pytest.mark.parametrize(("title", "file"), TESTS)
 def test_what_is_promised_has_the_test_that_it_names(title: str, file: str) -> None:
     assert re.search(rf"def test_{title.replace(' ', '_')}\(", (ROOT / file).read_text(encoding="utf-8"))
+
+
+def reasons_of_the_code() -> set[str]:
+    """Every reason that an event or a condition can have: the rules', and the words that are given by name."""
+    sources = [
+        path.read_text(encoding="utf-8") for folder in ("canary", "meshes") for path in rules_and_adapters(folder)
+    ]
+    named = r'(?:reason=|RouteError\(\s*|Trouble\(\s*(?:reason=)?|reason = |else )"([A-Z][a-z][A-Za-z]+)"'
+    return {str(reason) for reason in Reason} | {found for source in sources for found in re.findall(named, source)}
+
+
+def rules_and_adapters(folder: str) -> list[Path]:
+    return [path for path in (ROOT / folder).rglob("*.py") if "sandbox" not in path.parts and "cli" not in path.parts]
+
+
+def test_every_reason_is_in_the_page_on_trouble_and_no_other() -> None:
+    page = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `([A-Z][A-Za-z]+)` \|", page, re.M)) == reasons_of_the_code() | {"Ready"}

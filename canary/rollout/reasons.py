@@ -66,5 +66,3 @@ class Reason(StrEnum):
     """The Canary is leaving; the Deployment takes over its traffic again."""
     LEAVING_WAITS = "LeavingWaits"
     """The Deployment holds an unproved revision; leaving waits for the stable one or for `release`."""
-    FAULT = "Fault"
-    """Something stands in the way of this canary; the text names it."""
