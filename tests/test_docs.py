@@ -106,7 +106,7 @@ def reasons_of_the_code() -> set[str]:
     sources = [
         path.read_text(encoding="utf-8") for folder in ("canary", "meshes") for path in rules_and_adapters(folder)
     ]
-    named = r'(?:reason=|RouteError\(\s*|Trouble\(\s*(?:reason=)?|reason = |else )"([A-Z][a-z][A-Za-z]+)"'
+    named = r'(?:reason=|RouteError\(\s*|Trouble\(\s*(?:reason=)?|reason = )"([A-Z][a-z][A-Za-z]+)"'
     return {str(reason) for reason in Reason} | {found for source in sources for found in re.findall(named, source)}
 
 
