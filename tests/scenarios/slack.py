@@ -6,6 +6,7 @@ One workspace outlives the controllers; each controller has a line of its own to
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -20,7 +21,8 @@ from tests.scenarios.stage import Stage
 CHANNEL = "#releases"
 SETTINGS = SlackSettings(token="xoxb-t", channel=CHANNEL, mention="S0TEAM")
 
-Hook = Callable[[int], Awaitable[None] | None]
+FOUL = 0.15
+"""The share of calls that fail, before and after their effect each, while Slack is foul."""
 
 
 async def ask(workspace: Workspace, method: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -38,11 +40,13 @@ class Line:
 
     workspace: Workspace
     after: Callable[[], Awaitable[None]]
+    before: Callable[[], None] = lambda: None
     dead: bool = False
 
     async def call(self, method: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         if self.dead:
             await asyncio.Event().wait()
+        self.before()
         answer = await ask(self.workspace, method, arguments)
         await self.after()
         return answer
@@ -60,19 +64,29 @@ class Office:
     calls: int = 0
     kill_at: int = 0
     answer_is_lost: bool = False
+    dice: random.Random | None = None
+    """With dice, Slack is foul: calls fail before and after their effect, and now and then it limits."""
 
     def __post_init__(self) -> None:
         self.stage.notifier = self.connect
 
     def connect(self) -> Slack:
         """Return a notifier for a new controller."""
-        line = Line(self.workspace, self._answered)
+        line = Line(self.workspace, self._answered, self._asked)
         self.lines.append(line)
         self.senders.append(Slack(self.settings, api=line))
         return self.senders[-1]
 
+    def _asked(self) -> None:
+        if self.dice is not None and self.dice.random() < FOUL:
+            if self.dice.random() < 0.5:
+                raise Unavailable("Slack cannot be reached")
+            self.workspace.weather.rate_limited, self.workspace.weather.retry_after = 1, 3
+
     async def _answered(self) -> None:
         self.calls += 1
+        if self.dice is not None and self.dice.random() < FOUL:
+            raise Unavailable("the answer was lost", outcome_unknown=True)
         if self.calls == self.kill_at:
             self.kill()
             self.stage.start()
@@ -120,7 +134,3 @@ def reason_of(message: PostedMessage) -> str:
 
 async def _hang(_: object) -> None:
     await asyncio.Event().wait()
-
-
-def lost() -> Unavailable:
-    return Unavailable("the answer was lost", outcome_unknown=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import AsyncIterator
 from itertools import groupby
 
@@ -101,3 +102,18 @@ async def test_without_the_right_to_read_at_most_one_message_is_there_twice(
         reason for reason in reasons if reason not in REPEATING
     ]
     assert len(told) - len(reasons) in (0, 1)
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_through_foul_weather_and_deaths_the_thread_is_complete_and_nothing_is_there_twice(
+    stage: Stage, office: Office, seed: int
+) -> None:
+    walk, reasons, phase = JOURNEYS["promotion" if seed % 2 else "rollback"]
+    await stage.onboarded()
+    await stage.rest(30)
+    office.dice = random.Random(seed)
+    office.calls, office.kill_at = 0, 3 + seed
+    await walk(stage)
+    await stage.rest(600)
+    assert_told(office, reasons, phase)
+    assert office.repeats == 0
