@@ -32,6 +32,8 @@ class _Entry:
     dirty: bool = False
     running: bool = False
     failures: int = 0
+    hurried: bool = False
+    not_before: float = 0.0
     due_at: float = 0.0
     timer: asyncio.TimerHandle | None = None
 
@@ -64,17 +66,30 @@ class KeyQueue:
         return asyncio.get_running_loop().time() - self._entries[self._due[0]].due_at if self._due else 0.0
 
     def add(self, key: Key) -> None:
-        """Ask for a pass over `key` as soon as may be; while one runs, for one more after it."""
+        """Ask for a pass over `key` as soon as may be; while one runs, for one more after it.
+
+        The delay after a failure is cut short once; what comes then waits for its end, for events may come from the
+        failing passes themselves.
+        """
         entry = self._entries.setdefault(key, _Entry())
-        if entry.timer is not None:
-            entry.timer.cancel()
-            entry.timer = None
         if entry.dirty:
             return
-        entry.dirty = True
-        if not entry.running:
+        if entry.running:
+            entry.dirty = True
+        elif not self._waits(entry):
+            if entry.timer is not None:
+                entry.timer.cancel()
+                entry.timer = None
+            entry.dirty = True
             self._is_due(key, entry)
             self._wake.set()
+
+    def _waits(self, entry: _Entry) -> bool:
+        """Return whether the delay after a failure stands against an event; the first one is let through."""
+        if asyncio.get_running_loop().time() >= entry.not_before:
+            return False
+        hurried, entry.hurried = entry.hurried, True
+        return hurried
 
     def _is_due(self, key: Key, entry: _Entry) -> None:
         entry.due_at = asyncio.get_running_loop().time()
@@ -91,7 +106,8 @@ class KeyQueue:
         entry.timer = loop.call_at(at, self._elapsed, key)
 
     def _elapsed(self, key: Key) -> None:
-        self._entries[key].timer = None
+        entry = self._entries[key]
+        entry.timer, entry.not_before = None, 0.0
         self.add(key)
 
     async def run(self) -> None:
@@ -116,18 +132,20 @@ class KeyQueue:
         again_s: float | None = None
         try:
             again = await self._handle(key)
-            entry.failures = 0
+            entry.failures, entry.hurried, entry.not_before = 0, False, 0.0
             again_s = None if again is None else again.total_seconds()
         except Exception as failure:  # noqa: BLE001 - a fault in one canary must not stop the others; it is reported
             again_s = self._delay(entry, failure)
+            entry.not_before = asyncio.get_running_loop().time() + again_s
             self._on_failure(key, failure, again_s)
         finally:
             entry.running = False
             self._running -= 1
             self._wake.set()
-        if entry.dirty:
+        if entry.dirty and not self._waits(entry):
             self._is_due(key, entry)
         elif again_s is not None:
+            entry.dirty = False
             self.add_after(key, again_s)
         elif entry.timer is None:
             del self._entries[key]

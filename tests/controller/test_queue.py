@@ -138,6 +138,46 @@ async def test_failures_are_tried_again_at_growing_delays_of_at_most_ten_seconds
     assert passes.times(A)[:4] == [0, 0.2, 0.6, 1.4]
 
 
+async def test_events_cut_the_delays_of_a_failing_key_short_once_and_not_for_ever() -> None:
+    async def fails(_: Key) -> None:
+        raise CanaryError("no")
+
+    passes = Passes(fails)
+    async with passes.running() as queue:
+        queue.add(A)
+        for _ in range(200):
+            await asyncio.sleep(0.05)
+            queue.add(A)
+    assert passes.times(A) == [0, 0.05, 0.45, 1.25, 2.85, 6.05]
+
+
+async def test_an_event_during_a_failing_pass_cuts_its_delay_short_only_once() -> None:
+    async def fails_later(_: Key) -> None:
+        await asyncio.sleep(0.1)
+        raise CanaryError("no")
+
+    passes = Passes(fails_later)
+    async with passes.running() as queue:
+        for _ in range(100):
+            queue.add(A)
+            await asyncio.sleep(0.05)
+    assert passes.times(A) == [0, 0.1, 0.6, 1.5, 3.2]
+
+
+async def test_after_a_success_an_event_may_cut_a_delay_short_again() -> None:
+    async def fails_but_the_third(_: Key) -> None:
+        if len(passes.began) != 3:
+            raise CanaryError("no")
+
+    passes = Passes(fails_but_the_third)
+    async with passes.running() as queue:
+        for moment in (0.0, 0.05, 0.45, 1.0, 1.1, 1.2):
+            await asyncio.sleep(moment - asyncio.get_running_loop().time())
+            queue.add(A)
+        await asyncio.sleep(0.2)
+    assert passes.times(A)[:6] == [0, 0.05, 0.45, 1.0, 1.1]
+
+
 async def test_jitter_takes_at_most_half_of_a_delay_away() -> None:
     async def fails(_: Key) -> None:
         raise CanaryError("no")
