@@ -116,4 +116,5 @@ def rules_and_adapters(folder: str) -> list[Path]:
 
 def test_every_reason_is_in_the_page_on_trouble_and_no_other() -> None:
     page = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")
-    assert set(re.findall(r"^\| `([A-Z][A-Za-z]+)` \|", page, re.M)) == reasons_of_the_code() | {"Ready", "Initializing"}
+    told = set(re.findall(r"^\| `([A-Z][A-Za-z]+)` \|", page, re.M))
+    assert told == reasons_of_the_code() | {"Ready", "Initializing"}
