@@ -1,7 +1,8 @@
 """All that the author of a mesh adapter needs: the Mesh protocol and the values that pass through it.
 
 An adapter is pure: it turns manifests into manifests and names into PromQL. It does no I/O, keeps no state and
-imports nothing but this module and the standard library. The controller reads and writes the objects.
+imports nothing but this module, what adapters share (`meshes.parts`) and the standard library. The controller reads and
+writes the objects.
 """
 
 from __future__ import annotations

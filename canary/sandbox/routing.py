@@ -51,7 +51,7 @@ def apex_ports(service: Manifest) -> tuple[Apex, ...]:
 
 def rules_for(mesh: Routing, apex: Apex, objects: Sequence[Manifest], ports: Ports) -> tuple[Rule, ...]:
     """Return the rules for one port: all to the Service itself without a route object, or when it is not HTTP."""
-    found = mesh.rules(apex, objects, ports) if apex.http else None
+    found = mesh.rules(apex, objects, ports) if apex.http or mesh.detects else None
     if found is None:
         return (Rule(backends=(Backend(namespace=apex.namespace, service=apex.service, port=apex.port),)),)
     return found

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from canary.errors import ConfigError
+from canary.ports import SERVICE
 from canary.sandbox import gamma_answers
 from canary.sandbox.gamma_matches import Ordered, matches_of
 from canary.sandbox.kinds import GRPC_ROUTE, HTTP_ROUTE, SERVICE_PROFILE
@@ -120,7 +121,12 @@ def _backend(dialect: Dialect, apex: Apex, ref: Mapping[str, Any], where: str) -
 
 
 def _linkerd(apex: Apex, objects: Sequence[Manifest], ports: Ports) -> tuple[Rule, ...] | None:
-    """Read the routes, unless a ServiceProfile overrides them."""
+    """Read the routes, unless a ServiceProfile overrides them, or the port is opaque or of HTTP/1 alone."""
+    speaks = _linkerd_protocol(apex, objects)
+    if speaks not in ("", "http", "kubernetes.io/h2c"):
+        return None
+    if speaks == "http":
+        objects = [found for found in objects if found["kind"] != GRPC_ROUTE.kind]
     for found in objects:
         of_apex = found["kind"] == SERVICE_PROFILE.kind and found["metadata"]["name"] == apex.host
         if of_apex and any(found.get("spec", {}).get(field) for field in ("routes", "dstOverrides")):
@@ -128,14 +134,28 @@ def _linkerd(apex: Apex, objects: Sequence[Manifest], ports: Ports) -> tuple[Rul
     return _rules(LINKERD_DIALECT, apex, objects)
 
 
+def _linkerd_protocol(apex: Apex, objects: Sequence[Manifest]) -> str:
+    """Return the appProtocol of the apex's port, "" for none, and "opaque" for one that the annotation lists."""
+    for found in objects:
+        meta = found["metadata"]
+        if found["kind"] != SERVICE.kind or (meta.get("namespace"), meta["name"]) != (apex.namespace, apex.service):
+            continue
+        port = next(port for port in found["spec"]["ports"] if port["port"] == apex.port)
+        listed = meta.get("annotations", {}).get("config.linkerd.io/opaque-ports", "").split(",")
+        opaque = "opaque" if str(apex.port) in listed else ""
+        return str(port.get("appProtocol") or opaque)
+    return ""
+
+
 def _istio(apex: Apex, objects: Sequence[Manifest], ports: Ports) -> tuple[Rule, ...] | None:
     return _rules(ISTIO_DIALECT, apex, objects)
 
 
 LINKERD = Routing(
-    kinds=(HTTP_ROUTE, GRPC_ROUTE, SERVICE_PROFILE),
+    kinds=(HTTP_ROUTE, GRPC_ROUTE, SERVICE_PROFILE, SERVICE),
     retries=Retries(attempts=0, on=""),
     rules=_linkerd,
+    detects=True,
     answer=gamma_answers.linkerd,
 )
 """Linkerd; without annotations it retries nothing."""

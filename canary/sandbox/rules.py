@@ -99,11 +99,13 @@ class Routing:
     object speaks of the apex, and raises `ConfigError` for an object that the mesh, or this sandbox, would not take.
     `answer` takes a route object with all others and the Services, and returns the status that the mesh's controller
     writes into it, None for none; without it the mesh says nothing.
+    With `detects` the proxies find out by themselves what a port speaks, whatever it is called.
     `installed` are the objects that come with the mesh, `joined` the labels of a namespace whose pods are in it.
     """
 
     kinds: tuple[Kind, ...]
     retries: Retries
+    detects: bool = False
     installed: tuple[Manifest, ...] = ()
     joined: Mapping[str, str] = field(default_factory=dict)
     rules: Callable[[Apex, Sequence[Manifest], Ports], tuple[Rule, ...] | None]

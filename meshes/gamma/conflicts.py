@@ -46,6 +46,8 @@ def _of_itself(route: Route, live: Manifest, ref: ObjectRef) -> RouteError | Non
 def _hides(route: Route, other: Manifest, ref: ObjectRef) -> str:
     """Return what another route of the apex does to ours, "" for nothing."""
     name = identity_of(other)[1]
+    if other["kind"] != ref.kind.kind and is_ours(route, other):
+        return f"was made when the port of {route.apex} spoke another protocol, and stands beside {ref}: delete it."
     if other["kind"] != ref.kind.kind:
         if other["kind"] == GRPC_ROUTE.kind:
             return (

@@ -81,6 +81,14 @@ def test_our_grpc_route_does_not_silently_disable_a_users_http_route(adapter: Me
 
 
 @BOTH
+def test_our_own_route_of_an_earlier_protocol_is_to_be_deleted(adapter: Mesh) -> None:
+    for now, before in ((GRPC, HTTP), (HTTP, GRPC)):
+        found = conflict(adapter, now, adapter.render(before, 0, None))
+        assert found is not None
+        assert "was made when the port of checkout spoke another protocol" in found[1]
+
+
+@BOTH
 def test_a_users_route_stands_beside_others_of_its_kind(adapter: Mesh) -> None:
     assert conflict(adapter, EDGE, http_route(EVERY), http_route(EVERY, name="theirs")) is None
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 import math
+from typing import Any
 
 from canary.sandbox.envoy import EnvoySettings
 from canary.sandbox.load import LoadSettings
 from canary.sandbox.rules import Retries
+from tests.meshes.gamma_objects import EVERY_PATH, http_route
+from tests.meshes.gamma_objects import to as ref
 from tests.sandbox.dataplane import bench, destination, endpoints, pod, service, split, virtual_service
 
 PRIMARY = pod("checkout-primary", "11111", "10.0.0.1")
@@ -108,6 +111,26 @@ async def test_what_no_pod_answered_is_lost() -> None:
     assert set(no_endpoints.losses) == {"503 no healthy upstream"}
     assert set(no_service.losses) == {"503 "}
     assert no_endpoints.answers == no_service.answers == {}
+
+
+async def test_the_share_of_a_service_that_is_not_there_is_500_with_the_gateway_api() -> None:
+    def to(name: str, weight: int) -> dict[str, Any]:
+        return {"matches": EVERY_PATH, "backendRefs": [ref(name, weight), ref("checkout", 100 - weight)]}
+
+    async with bench(EnvoySettings(delay=0.0, mesh="gateway-api")) as it:
+        await it.node.start(PRIMARY)
+        await it.change(endpoints("checkout", ["10.0.0.1"]), http_route(to("nobody", 50)))
+        async with await it.load() as load:
+            await asyncio.sleep(0.5)
+            half = await load.mark()
+            await it.change(http_route({"matches": EVERY_PATH, "backendRefs": [ref("checkout", 0)]}))
+            await asyncio.sleep(SETTLE)
+            await load.mark()
+            await asyncio.sleep(0.2)
+            none = await load.mark()
+    assert (set(half.losses), set(none.losses)) == ({"500 "}, {"500 "})
+    assert half.answers_of(workload="checkout-primary").requests > 0
+    assert none.answers == {}
 
 
 async def test_the_meshs_retries_hide_a_pod_whose_address_refuses() -> None:

@@ -106,6 +106,34 @@ def test_a_service_profile_puts_every_route_out_of_use_in_linkerd(field: str) ->
     assert rules("linkerd", live, {**profile, "spec": {}}) != NO_ROUTE
 
 
+def spoken(app_protocol: str = "", name: str = "web", **annotations: str) -> dict[str, Any]:
+    made = service("checkout", name)
+    made["metadata"]["annotations"] = annotations
+    made["spec"]["ports"][0] |= {"appProtocol": app_protocol} if app_protocol else {}
+    return made
+
+
+@pytest.mark.parametrize(
+    ("apex", "route", "is_split"),
+    [
+        (spoken(), http_route, True),
+        (spoken("http"), http_route, True),
+        (spoken("kubernetes.io/h2c"), grpc_route, True),
+        (spoken("http"), grpc_route, False),
+        (spoken("tcp"), http_route, False),
+        (spoken("grpc", "grpc"), grpc_route, False),
+        (spoken(**{"config.linkerd.io/opaque-ports": "25,8080"}), http_route, False),
+    ],
+)
+def test_linkerd_detects_http_but_for_opaque_ports_and_takes_http_for_version_1(
+    apex: dict[str, Any], route: Any, is_split: bool
+) -> None:
+    live = route({"backendRefs": [to("checkout-canary")]})
+    [port] = apex_ports(apex)
+    found = rules_for(routing("linkerd"), port, (live, apex), ports)
+    assert found == ((Rule(backends=(backend("checkout-canary"),), missing=500),) if is_split else NO_ROUTE)
+
+
 @pytest.mark.parametrize("mesh", BOTH)
 def test_the_most_specific_match_comes_first_wherever_it_stands_then_the_older_route(mesh: str) -> None:
     def aged(route: Any, day: int) -> Any:
