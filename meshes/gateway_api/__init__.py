@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from meshes.contract import Counters, Histogram, Kind, Manifest, ObjectRef, Route, RouteError, Seen, Workload
 from meshes.gamma import conflicts, routes
 from meshes.gamma.versions import GROUP, GRPC_ROUTE, HTTP_ROUTE, kind_of
+from meshes.gateway_api import virtual_services
 from meshes.gateway_api.implementations import metrics_for
 
 
@@ -23,7 +24,7 @@ class GatewayApi:
         return kind_of(route)
 
     def kinds(self) -> tuple[Kind, ...]:
-        return (HTTP_ROUTE, GRPC_ROUTE)
+        return (HTTP_ROUTE, GRPC_ROUTE, virtual_services.VIRTUAL_SERVICE)
 
     def route_ref(self, route: Route) -> ObjectRef:
         return routes.ref_of(route)
@@ -38,7 +39,8 @@ class GatewayApi:
         return routes.restore(route, live)
 
     def conflict(self, route: Route, others: Sequence[Manifest]) -> RouteError | None:
-        return conflicts.find(route, others, self.route_ref(route), (GROUP,))
+        ref = self.route_ref(route)
+        return conflicts.find(route, others, ref, (GROUP,)) or virtual_services.find(route, others, ref)
 
     def requests(self, workload: Workload) -> Counters:
         return metrics_for(workload).counters(workload)

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from meshes.contract import Manifest, ObjectRef, Route, RouteError
-from meshes.istio.hosts import covers, in_mesh, reaches
-from meshes.parts.document import items, table
+from meshes.parts.istio_hosts import claims
 from meshes.parts.ownership import identity_of, is_ours, taken
 
 
@@ -29,18 +28,9 @@ def find(route: Route, others: Sequence[Manifest], ref: ObjectRef) -> RouteError
         if (name, home) == (ref.name, ref.namespace):
             if not is_ours(route, other):
                 return taken(ref)
-        elif host := _claims(route, other, home):
+        elif host := claims(route, other):
             return _conflict(route, name, home, host)
     return None
-
-
-def _claims(route: Route, other: Manifest, home: str) -> str:
-    """Return the host by which the object takes the apex's requests from sidecars, "" when it does not."""
-    spec = table(other.get("spec"))
-    if not in_mesh(spec) or not reaches(spec, home, route.namespace):
-        return ""
-    claimed = (host for host in items(spec.get("hosts")) if covers(host, route.apex, route.namespace, home=home))
-    return next(claimed, "")
 
 
 def _conflict(route: Route, name: str, home: str, host: str) -> RouteError:

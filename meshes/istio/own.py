@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from meshes.contract import Manifest, ObjectRef, Route
-from meshes.istio.hosts import in_mesh, spells
 from meshes.istio.split import GRAMMAR, unconditional
 from meshes.parts.document import items, table
+from meshes.parts.istio_hosts import in_mesh, spells
 from meshes.parts.ownership import our_metadata
 from meshes.parts.sharing import ENTRY, Share, Side, share
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from meshes.contract import Manifest, Route
-from meshes.istio.hosts import respell, spells
 from meshes.parts.document import items, table
+from meshes.parts.istio_hosts import respell, spells
 from meshes.parts.sharing import ENTRY, Side
 
 

@@ -207,6 +207,23 @@ def test_filters_that_linkerd_knows_are_fine() -> None:
         Linkerd().render(GRPC_EDGE, 10, grpc)
 
 
+def virtual_service(host: str, **spec: Any) -> dict[str, Any]:
+    metadata = {"name": "theirs", "namespace": "shop"}
+    kind = {"apiVersion": "networking.istio.io/v1", "kind": "VirtualService"}
+    return {**kind, "metadata": metadata, "spec": {"hosts": [host], **spec}}
+
+
+@pytest.mark.parametrize("route", [HTTP, EDGE])
+def test_istios_own_route_for_the_same_host_is_named(route: Route) -> None:
+    found = conflict(GatewayApi(), route, virtual_service("checkout.shop.svc.cluster.local"))
+    assert found is not None
+    assert found[1].startswith("VirtualService shop/theirs routes checkout.shop.svc.cluster.local for the mesh")
+    assert found[1].endswith("Remove it, or set canary.delivery/mesh: istio on checkout.")
+    for other in (virtual_service("cart"), virtual_service("checkout", gateways=["public"])):
+        assert conflict(GatewayApi(), route, other) is None
+    assert conflict(Linkerd(), route, virtual_service("checkout")) is None
+
+
 @BOTH
 @pytest.mark.parametrize(
     ("rules", "why"),

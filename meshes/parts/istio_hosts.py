@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from meshes.contract import ANY, Manifest
+from meshes.contract import ANY, Manifest, Route
 from meshes.parts.document import items, table
+from meshes.parts.ownership import identity_of
 
 MESH = "mesh"
 """The gateway name that stands for all sidecars; a VirtualService without gateways is bound to it."""
@@ -69,3 +70,12 @@ def reaches(spec: Mapping[str, Any], home: str, namespace: str) -> bool:
     """Say whether the VirtualService of `home` is exported to clients in `namespace`; without exportTo it is to all."""
     export = items(spec.get("exportTo"))
     return not export or "*" in export or namespace in export or ("." in export and home == namespace)
+
+
+def claims(route: Route, virtual_service: Manifest) -> str:
+    """Return the host by which a VirtualService takes the apex's requests from sidecars, "" when it does not."""
+    spec, home = table(virtual_service.get("spec")), identity_of(virtual_service)[0]
+    if not in_mesh(spec) or not reaches(spec, home, route.namespace):
+        return ""
+    claimed = (host for host in items(spec.get("hosts")) if covers(host, route.apex, route.namespace, home=home))
+    return next(claimed, "")
