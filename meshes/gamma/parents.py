@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from meshes.contract import Manifest, Route
@@ -27,6 +27,11 @@ def hangs_on_apex(route: Route, live: Manifest) -> bool:
     """Say whether one of the object's parents is the apex."""
     home = str(table(live.get("metadata")).get("namespace", ""))
     return any(is_apex(route, parent, home) for parent in parents_of(live))
+
+
+def services(live: Manifest) -> Collection[str]:
+    """Return the names that the object's parents have, whatever their kind."""
+    return {str(table(parent).get("name")) for parent in parents_of(live)}
 
 
 def fault(route: Route, live: Manifest) -> str:

@@ -6,13 +6,14 @@ one that is not known here, only checks of the user's own can judge.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from meshes.contract import Counters, Histogram, Kind, Manifest, ObjectRef, Route, RouteError, Seen, Workload
-from meshes.gamma import conflicts, routes
+from meshes.gamma import conflicts, parents, routes
 from meshes.gamma.versions import GROUP, GRPC_ROUTE, HTTP_ROUTE, kind_of
 from meshes.gateway_api import virtual_services
 from meshes.gateway_api.implementations import metrics_for
+from meshes.parts import istio_hosts
 
 
 class GatewayApi:
@@ -41,6 +42,9 @@ class GatewayApi:
     def conflict(self, route: Route, others: Sequence[Manifest]) -> RouteError | None:
         ref = self.route_ref(route)
         return conflicts.find(route, others, ref, (GROUP,)) or virtual_services.find(route, others, ref)
+
+    def services(self, manifest: Manifest) -> Collection[str]:
+        return {*parents.services(manifest), *istio_hosts.routed(manifest)}
 
     def requests(self, workload: Workload) -> Counters:
         return metrics_for(workload).counters(workload)

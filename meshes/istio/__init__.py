@@ -20,11 +20,11 @@ from meshes.contract import (
     Workload,
 )
 from meshes.istio import conflicts, own
-from meshes.istio.hosts import routed
 from meshes.istio.split import GRAMMAR
 from meshes.istio.status import complaint
 from meshes.istio.versions import GROUP, api_version
 from meshes.parts import istio_metrics
+from meshes.parts.istio_hosts import routed
 from meshes.parts.ownership import is_ours, missing_users_route, taken
 from meshes.parts.users_route import UsersRoute
 

@@ -6,7 +6,7 @@ source of its policy controller and its proxy. Its own older HTTPRoute (policy.l
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from meshes.contract import (
@@ -21,7 +21,7 @@ from meshes.contract import (
     Surroundings,
     Workload,
 )
-from meshes.gamma import conflicts, routes
+from meshes.gamma import conflicts, parents, routes
 from meshes.gamma.versions import GROUP, GRPC_ROUTE, HTTP_ROUTE, kind_of
 from meshes.linkerd import filters, overrides, ports
 from meshes.parts import linkerd_metrics
@@ -73,6 +73,9 @@ class Linkerd:
             or conflicts.find(route, others, ref, (GROUP, LEGACY_ROUTE.group))
             or filters.find(others, ref)
         )
+
+    def services(self, manifest: Manifest) -> Collection[str]:
+        return {*parents.services(manifest), *overrides.services(manifest)}
 
     def requests(self, workload: Workload) -> Counters:
         return linkerd_metrics.counters(workload)

@@ -6,7 +6,7 @@ wrote them (https://linkerd.io/2/features/httproute/).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from meshes.contract import Kind, Manifest, ObjectRef, Route, RouteError
 from meshes.parts.document import table
@@ -37,6 +37,17 @@ def find(route: Route, others: Sequence[Manifest], ref: ObjectRef) -> RouteError
                 "RouteConflict", f"{ObjectRef(kind, home, name)} {why}, so that {ref} would split nothing."
             )
     return None
+
+
+def services(other: Manifest) -> Collection[str]:
+    """Return the name of the Service that a ServiceProfile or a TrafficSplit is about; none of any other object."""
+    match other.get("kind"):
+        case "ServiceProfile":
+            return {identity_of(other)[1].partition(".")[0]}
+        case "TrafficSplit":
+            return {str(table(other.get("spec")).get("service", "")).partition(".")[0]}
+        case _:
+            return set()
 
 
 def _profile(route: Route, other: Manifest, name: str) -> str:

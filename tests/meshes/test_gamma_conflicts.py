@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from meshes.contract import Manifest, Mesh, Route, RouteError
+from meshes.contract import ANY, Claiming, Manifest, Mesh, Route, RouteError
 from meshes.gateway_api import GatewayApi
 from meshes.linkerd import Linkerd
 from tests.meshes.gamma_objects import (
@@ -28,8 +28,17 @@ EVERY = {"matches": EVERY_PATH, "backendRefs": [to("checkout")]}
 SOME = {"matches": [{"path": {"type": "PathPrefix", "value": "/admin"}}], "backendRefs": [to("checkout")]}
 
 
+def is_route_itself(route: Route, other: Manifest) -> bool:
+    return bool(other["metadata"]["name"] == (route.user_route or route.apex))
+
+
 def conflict(adapter: Mesh, route: Route, *others: Manifest) -> tuple[str, str] | None:
+    """Ask about a conflict, and see that those who stand in the way say that they claim the apex."""
+    assert isinstance(adapter, Claiming)
     found = adapter.conflict(route, others)
+    named = [one for one in others if {route.apex, ANY} & set(adapter.services(one)) or is_route_itself(route, one)]
+    again = adapter.conflict(route, named)
+    assert str(again) == str(found)
     return None if found is None else (found.reason, str(found))
 
 

@@ -14,6 +14,7 @@ from meshes.conformance import AdapterLaws
 from meshes.contract import Manifest, Mesh, Route
 from meshes.gateway_api import GatewayApi
 from meshes.linkerd import Linkerd
+from meshes.parts.ownership import identity_of
 from tests.meshes.gamma_objects import EDGE, EVERY_PATH, GRPC, GRPC_EDGE, HTTP, PARENT, grpc_route, http_route, to
 
 HTTP_USERS = (
@@ -178,6 +179,20 @@ def test_reading_any_json_says_why_or_a_weight(live: dict[str, Any], adapter: Me
         assert seen.weight is not None or seen.because
         assert not seen.accepted
         adapter.conflict(wanted, [live])
+
+
+@given(
+    live=st.dictionaries(st.sampled_from(["apiVersion", "metadata", "spec", "status", "kind"]), JSON, max_size=5),
+    kind=st.sampled_from(["HTTPRoute", "GRPCRoute", "ServiceProfile", "TrafficSplit", "VirtualService"]),
+    adapter=st.sampled_from(ADAPTERS),
+)
+def test_an_object_that_does_not_claim_the_apex_is_no_conflict(
+    live: dict[str, Any], kind: str, adapter: Linkerd | GatewayApi
+) -> None:
+    found = {**live, "kind": kind}
+    claimed = adapter.services(found)
+    if HTTP.apex not in claimed and "*" not in claimed and identity_of(found) != ("shop", HTTP.apex):
+        assert adapter.conflict(HTTP, [found]) is None
 
 
 @pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda adapter: adapter.name)
