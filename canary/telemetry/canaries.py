@@ -1,6 +1,7 @@
 """The series of each canary: how it stood when it was last looked at, and what was counted since this process leads.
 
-Counts begin at 0 with the first sight of a canary, so that a new leader counts nothing twice.
+Counts begin at 0 with the first sight of a canary, so that a new leader counts nothing twice. The text of a canary is
+made anew only when it was looked at again: with a thousand of them a scrape would otherwise keep the loop from its work.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from datetime import datetime
 from canary.rollout.model import Check, CheckResult, Limit, Outcome, Past, Result, Status, Truth
 from canary.rollout.phases import Phase
 from canary.telemetry import catalogue
-from canary.telemetry.families import Family, family
+from canary.telemetry.families import head, lines
 
 Key = tuple[str, str]
 """Namespace and name."""
@@ -25,7 +26,10 @@ _End = tuple[str, datetime, Outcome]
 
 @dataclass(slots=True)
 class _Known:
-    """One canary. `status` is None while it cannot be read; `judged` has the newest evaluation of each check."""
+    """One canary. `status` is None while it cannot be read; `judged` has the newest evaluation of each check.
+
+    `text` has its lines of each row, None when it changed since.
+    """
 
     status: Status | None = None
     history: frozenset[_End] = frozenset()
@@ -33,6 +37,7 @@ class _Known:
     judged: dict[str, tuple[datetime, Result]] = field(default_factory=dict)
     ended: Counter[Outcome] = field(default_factory=Counter)
     verdicts: Counter[tuple[str, Result]] = field(default_factory=Counter)
+    text: tuple[str, ...] | None = None
 
 
 class Canaries:
@@ -49,7 +54,7 @@ class Canaries:
             known = self._known[key] = _Known()
             if status is not None:
                 known.history, known.judged = frozenset(map(_end, status.history)), _judged(status.checks)
-        known.status = status
+        known.status, known.text = status, None
         if status is not None:
             self._count(known, status)
             self._keep(known, checks)
@@ -81,14 +86,18 @@ class Canaries:
         for name in known.judged.keys() - known.checks.keys():
             del known.judged[name]
 
-    def families(self) -> Iterator[Family]:
-        """Return the series of all canaries as they are now."""
-        for row, samples in _ROWS.items():
-            made = family(row)
-            for key, known in self._known.items():
-                for more, value in samples(known):
-                    made.add_metric([*key, *more], value)
-            yield made
+    def text(self) -> str:
+        """Return the series of all canaries as they are now, in the text format."""
+        of_each = [self._text(key, known) for key, known in self._known.items()]
+        of_rows = (head(row) + "".join(text[number] for text in of_each) for number, row in enumerate(_ROWS))
+        return "".join(of_rows)
+
+    def _text(self, key: Key, known: _Known) -> tuple[str, ...]:
+        if known.text is None:
+            known.text = tuple(
+                lines(row, (((*key, *more), value) for more, value in samples(known))) for row, samples in _ROWS.items()
+            )
+        return known.text
 
 
 def _end(past: Past) -> _End:

@@ -126,7 +126,7 @@ class Telemetry:
 
     def page(self) -> Answer:
         """Return the metrics as Prometheus reads them (text format 0.0.4)."""
-        text = generate_latest(_Plain(self._registry)).decode()
+        text = generate_latest(_Plain(self._registry)).decode() + self._canaries.text()
         return Answer(True, text, CONTENT_TYPE_PLAIN_0_0_4)
 
     def _sampled(self) -> Iterator[Family]:
@@ -139,7 +139,6 @@ class Telemetry:
         yield _filled(catalogue.QUEUE_AGE, *(((name,), queue.oldest_s) for name, queue in self._queues.items()))
         if self._messages is not None:
             yield from _of_messages(self._messages())
-        yield from self._canaries.families()
 
 
 def error_word(failure: Exception) -> str:

@@ -75,6 +75,7 @@ def test_each_metric_of_the_catalogue_is_exported_with_its_type_help_and_labels(
     page = scrape(telemetry)
     ours = {each.name: each for each in page.families if each.name.startswith("canary_")}
     assert set(ours) == {row.name.removesuffix("_total") for row in METRICS}
+    assert [line for line in page.text.splitlines() if line.count("{") > 1] == []
     for row in METRICS:
         found = ours[row.name.removesuffix("_total")]
         assert (found.type, found.documentation) == (row.kind.value, row.doc)
@@ -151,6 +152,25 @@ def test_a_check_that_was_taken_out_leaves_no_series() -> None:
     made.seen(KEY, running(result(RATE, 99.5), result(LAG, 1)), (RATE, LAG))
     made.seen(KEY, running(result(RATE, 99.5), result(LAG, 1)), (RATE,))
     assert {one.labels["check"] for one in scrape(made).samples if "check" in one.labels} == {"success-rate"}
+
+
+def test_a_name_that_needs_escaping_reads_back_as_it_is() -> None:
+    made, odd = Telemetry(), Check(name='a"b\\c\nd', side=Limit.MAX, limit=1e300)
+    made.seen(KEY, running(result(odd, -1e-9)), (odd,))
+    page = scrape(made)
+    assert page.by("canary_check_limit", "check") == {odd.name: 1e300}
+    assert page.by("canary_check_value", "check") == {odd.name: -1e-9}
+
+
+def test_a_scrape_shows_what_changed_since_the_last_one() -> None:
+    made = Telemetry()
+    for name in ("a", "b"):
+        made.seen(("shop", name), running(result(RATE, 99.5)), (RATE,))
+    assert scrape(made).by("canary_check_value", "canary") == {"a": 99.5, "b": 99.5}
+    made.seen(("shop", "b"), running(result(RATE, 98)), (RATE,))
+    assert scrape(made).by("canary_check_value", "canary") == {"a": 99.5, "b": 98}
+    made.gone(("shop", "a"))
+    assert scrape(made).by("canary_check_value", "canary") == {"b": 98}
 
 
 def test_a_check_without_a_value_shows_its_limit_alone() -> None:
