@@ -1,7 +1,7 @@
 """The series of each canary: how it stood when it was last looked at, and what was counted since this process leads.
 
 Counts begin at 0 with the first sight of a canary, so that a new leader counts nothing twice. The text of a canary is
-made anew only when it was looked at again: with a thousand of them a scrape would otherwise keep the loop from its work.
+made anew only when it was looked at again: a scrape of a thousand would otherwise keep the loop from its work.
 """
 
 from __future__ import annotations

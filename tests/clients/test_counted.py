@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -22,6 +23,7 @@ from canary.ports import Peer, Request
 from tests.clients.raw_server import Reply, raw_server, saying, vector
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
+PATIENCE_S = 20.0
 NOWHERE = "http://127.0.0.1:1"
 ONCE = Patience(tries=1, within=timedelta(seconds=20))
 Opener = Callable[[str, "Told"], AbstractAsyncContextManager[KubeHttp]]
@@ -85,7 +87,8 @@ async def test_a_call_that_is_refused_is_told_with_its_class(kube: Opener, statu
     told = Told()
     async with raw_server(saying("{}", status=f"{status} As said")) as server, kube(server.url, told) as http:
         with pytest.raises(CanaryError):
-            await http.send(Call(method="GET", path="/api/v1/pods", what="it"))
+            async with asyncio.timeout(PATIENCE_S):
+                await http.send(Call(method="GET", path="/api/v1/pods", what="it"))
     assert told.short == [(Peer.KUBERNETES, "list", "pods", code)]
 
 
