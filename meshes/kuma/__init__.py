@@ -36,6 +36,9 @@ from meshes.kuma.split import MeshHTTPRouteGrammar
 from meshes.parts import kuma_metrics
 from meshes.parts.ownership import missing_users_route, taken
 from meshes.parts.users_route import UsersRoute
+from meshes.parts.versions import api_version
+
+REMEDY = "Install Kuma's CRDs, or choose another mesh with the annotation canary.delivery/mesh."
 
 
 class Kuma:
@@ -79,7 +82,7 @@ class Kuma:
         if not 0 <= weight <= 100:
             raise ValueError(f"a weight is 0..100 percent, not {weight}")
         ref = self.route_ref(route)
-        _check_version(route, ref)
+        api_version(route, live, ref, (VERSION,), remedy=REMEDY)
         if route.user_route is not None:
             if live is None:
                 raise missing_users_route(route, ref)
@@ -107,14 +110,3 @@ class Kuma:
 
 def _users(route: Route, ref: ObjectRef) -> UsersRoute:
     return UsersRoute(route=route, ref=ref, grammar=MeshHTTPRouteGrammar(route=route, home=ref.namespace))
-
-
-def _check_version(route: Route, ref: ObjectRef) -> None:
-    if VERSION in route.served:
-        return
-    found = f"serves only {', '.join(route.served)} of it" if route.served else "does not know it"
-    raise RouteError(
-        "MeshNotInstalled",
-        f"{ref} cannot be written: the cluster {found}, and {VERSION} is needed. Install Kuma's CRDs, or choose "
-        "another mesh with the annotation canary.delivery/mesh.",
-    )

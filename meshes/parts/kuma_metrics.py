@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from meshes.contract import AppProtocol, Counters, Histogram, Workload
-from meshes.parts.promql import quoted
+from meshes.parts.promql import one_of, quoted
 
 EDGES = (
     0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 300000, 600000, 1800000, 3600000,
@@ -61,5 +61,4 @@ def _inbound(workload: Workload, label: str) -> str:
     if workload.pod_port is None:
         return f"{label}=~{quoted(ANY_INBOUND)}"
     named = {str(workload.port), str(workload.pod_port)} | ({workload.port_name} if workload.port_name else set())
-    inbounds = [f"localhost_{workload.pod_port}", *(f"self_inbound_dp_{name}" for name in sorted(named))]
-    return f"{label}=~{quoted('|'.join(inbounds))}"
+    return one_of(label, [f"localhost_{workload.pod_port}", *(f"self_inbound_dp_{name}" for name in named)])
