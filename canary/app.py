@@ -20,6 +20,7 @@ from canary.clients.kube import kube_cluster
 from canary.clients.kube_http import connect
 from canary.clients.prometheus import Prometheus
 from canary.clients.prometheus_http import PrometheusAccess
+from canary.clients.scope import Scope
 from canary.clients.slack import LogNotifier, Slack, SlackSummary
 from canary.clients.slack_api import SlackSettings
 from canary.controller import scalers
@@ -170,7 +171,8 @@ async def serve(settings: Settings, *, kubeconfig: Path | None, context: str | N
 
     Raises ConfigError for what must be set otherwise, CanaryError when the lease is lost or the cluster lacks the CRD.
     """
-    kinds = {*KINDS, *(kind for name in registry.names() for kind in mesh_named(name).kinds())}
+    routes = frozenset(kind for name in registry.names() for kind in mesh_named(name).kinds())
+    scope = Scope(namespaces=settings.namespaces, routes=routes, route_namespaces=settings.route_namespaces)
     mesh_named(settings.mesh)
     telemetry = Telemetry()
     state = _State(telemetry)
@@ -182,7 +184,7 @@ async def serve(settings: Settings, *, kubeconfig: Path | None, context: str | N
         http = await connect(kubeconfig, context, on_request=telemetry.requested)
         parts.push_async_callback(http.close)
         await _look_at_prometheus(prometheus)
-        cluster = await parts.enter_async_context(kube_cluster(http, kinds, settings.namespaces))
+        cluster = await parts.enter_async_context(kube_cluster(http, {*KINDS, *routes}, scope))
         state.filled = True
         if not settings.leader_elect:
             outside = Outside(cluster=cluster, metrics=prometheus, notifier=notifier, clock=http.clock)

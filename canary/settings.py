@@ -17,10 +17,10 @@ from canary.rollout.model import Timing
 class Settings(BaseModel):
     """The settings of `canary run`; each is a flag and an environment variable with the prefix `CANARY_`.
 
-    `namespaces` empty means all. `metrics_port` 0 means any free port. Secrets come from the environment alone, since
-    everybody on a machine sees flags: `prometheus_password` from `CANARY_PROMETHEUS_PASSWORD`, Slack's from
-    `SLACK_BOT_TOKEN` or `SLACK_WEBHOOK_URL`. `slack_api_url` (`SLACK_API_URL`) is another address of Slack's API, for
-    stand-ins and proxies.
+    `namespaces` empty means all; `route_namespaces` are further ones in which a mesh wants its routes. `metrics_port` 0
+    means any free port. Secrets come from the environment alone, since everybody on a machine sees flags:
+    `prometheus_password` from `CANARY_PROMETHEUS_PASSWORD`, Slack's from `SLACK_BOT_TOKEN` or `SLACK_WEBHOOK_URL`.
+    `slack_api_url` (`SLACK_API_URL`) is another address of Slack's API, for stand-ins and proxies.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -34,6 +34,7 @@ class Settings(BaseModel):
     prometheus_password_file: Path | None = None
     scrape_interval: timedelta = timedelta(seconds=15)
     namespaces: tuple[str, ...] = ()
+    route_namespaces: tuple[str, ...] = ()
     slack_channel: str = ""
     slack_mention: str = ""
     slack_bot_token: SecretStr | None = None

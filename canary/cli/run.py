@@ -39,6 +39,9 @@ PasswordFile = Annotated[
 ]
 ScrapeInterval = Annotated[str, _flag("scrape-interval", "How often Prometheus scrapes.")]
 Namespaces = Annotated[list[str] | None, _flag("namespace", "Work in these only; repeatable.")]
+RouteNamespaces = Annotated[
+    list[str] | None, _flag("route-namespace", "With --namespace: where a mesh wants its routes (kuma-system).")
+]
 Channel = Annotated[str, _flag("slack-channel", "Where messages go.")]
 Mention = Annotated[str, _flag("slack-mention", "Whom a failure mentions.")]
 Elect = Annotated[bool, _toggle("leader-elect", "Take part in an election, so that several can run and one works.")]
@@ -50,6 +53,7 @@ Format = Annotated[LogFormat, _flag("log-format", "How log lines look.")]
 Kubeconfig = Annotated[Path | None, typer.Option("--kubeconfig", help="Of the cluster; its own one inside.")]
 Context = Annotated[str | None, typer.Option("--context", help="Of the kubeconfig.")]
 
+LISTS = ("namespace", "route_namespace")
 DURATIONS = ("scrape_interval", "settle", "drain")
 
 
@@ -67,6 +71,7 @@ def run(  # noqa: PLR0913 - each is a flag that users know by its name
     prometheus_password_file: PasswordFile = None,
     scrape_interval: ScrapeInterval = "15s",
     namespace: Namespaces = None,
+    route_namespace: RouteNamespaces = None,
     slack_channel: Channel = "",
     slack_mention: Mention = "",
     leader_elect: Elect = True,
@@ -95,8 +100,8 @@ def settings_from(told: Mapping[str, Any], environment: Mapping[str, str]) -> Se
 
     Raises BadParameter, which is wrong usage, with each fault by its flag.
     """
-    read = {name: value for name, value in told.items() if name != "namespace"}
-    read["namespaces"] = tuple(told.get("namespace") or ())
+    read = {name: value for name, value in told.items() if name not in LISTS}
+    read |= {f"{name}s": tuple(told.get(name) or ()) for name in LISTS}
     read |= {name: _duration(_dashed(name), told[name]) for name in DURATIONS if name in told}
     names = ("SLACK_BOT_TOKEN", "SLACK_WEBHOOK_URL", "SLACK_API_URL", "CANARY_PROMETHEUS_PASSWORD")
     hidden = {name.lower().removeprefix("canary_"): environment[name] for name in names if environment.get(name)}
@@ -132,7 +137,7 @@ def _flag_of(path: tuple[int | str, ...]) -> str:
 
 
 def _dashed(name: str) -> str:
-    return "namespace" if name == "namespaces" else name.replace("_", "-")
+    return name.removesuffix("s" if name[:-1] in LISTS else "").replace("_", "-")
 
 
 def _words(message: str) -> str:

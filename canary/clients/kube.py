@@ -18,6 +18,7 @@ from canary.clients.discovery import Discovery, Resource
 from canary.clients.kube_cache import Cache, Keep, Reflector
 from canary.clients.kube_http import MERGE_PATCH, Call, KubeHttp
 from canary.clients.kube_shape import object_in, reading
+from canary.clients.scope import Scope, scope_of
 from canary.clients.trimming import CRD, trimmed
 from canary.errors import CanaryError, NotFound, Rejected
 from canary.index import Index
@@ -35,11 +36,11 @@ class KubeCluster:
     """The Cluster port over one API server. Make it with `kube_cluster`."""
 
     def __init__(
-        self, http: KubeHttp, kinds: Iterable[Kind], namespaces: Sequence[str], keep: Keep | None = None
+        self, http: KubeHttp, kinds: Iterable[Kind], namespaces: Sequence[str] | Scope, keep: Keep | None = None
     ) -> None:
         self._http = http
         self._kinds = {*kinds}
-        self._namespaces = tuple(namespaces) or ("",)
+        self._scope = scope_of(namespaces)
         self._discovery = Discovery(http)
         self._cache = Cache(keep or partial(trimmed, schemas=frozenset(self._kinds)))
         self._reflectors: dict[tuple[Kind, str], Reflector] = {}
@@ -69,7 +70,7 @@ class KubeCluster:
             if not self._discovery.served(kind):
                 continue
             resource = self._discovery.resource(kind)
-            for namespace in self._namespaces if resource.namespaced else ("",):
+            for namespace in self._scope.of(kind) if resource.namespaced else ("",):
                 if (kind, namespace) not in self._reflectors:
                     reflector = Reflector(self._http, self._cache, resource, namespace)
                     self._reflectors[kind, namespace] = reflector
@@ -260,7 +261,7 @@ def _lost_key(key: str, value: Any, got: Mapping[str, Any], path: str) -> str:
 
 @asynccontextmanager
 async def kube_cluster(
-    http: KubeHttp, kinds: Iterable[Kind], namespaces: Sequence[str] = (), keep: Keep | None = None
+    http: KubeHttp, kinds: Iterable[Kind], namespaces: Sequence[str] | Scope = (), keep: Keep | None = None
 ) -> AsyncIterator[KubeCluster]:
     """Open the Cluster port over an API server, caches filled; its watches end with the block.
 
