@@ -8,6 +8,7 @@ RUN pip wheel --no-cache-dir --no-deps --require-hashes --requirement requiremen
 COPY pyproject.toml README.md LICENSE ./
 COPY canary canary
 COPY meshes meshes
+COPY manifests/install/rights.yaml manifests/install/rights.yaml
 RUN pip install --no-cache-dir --no-index --find-links /wheels hatchling \
     && pip wheel --no-cache-dir --no-index --no-deps --no-build-isolation --wheel-dir /wheels . \
     && python -m venv /opt/canary \

@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 
 from canary.controller.grouping import Counted, Grouper, Growth
 from canary.controller.measure import Measurement, Subject, answer, pods_of, quantile_of
-from canary.errors import CanaryError
+from canary.errors import CanaryError, ConfigError
 from canary.ports import Metrics
 from canary.rollout.model import Answer, Builtin, Check, Counts, Limit, NoAnswer, Plan, Question, Side, Value
-from meshes.contract import AppProtocol, Mesh, Workload
+from meshes.contract import AppProtocol, Mesh, RouteError, Workload
 
 MOST_RATE = 99.9
 LEAST_BAD = 0.001
@@ -72,7 +72,17 @@ class Asked:
 
 
 async def readings(plan: Plan, asked: Asked) -> Readings:
-    """Return what is read of the primary, or of the Deployment itself where no primary has requests."""
+    """Return what is read of the primary, or of the Deployment itself where no primary has requests.
+
+    Raises ConfigError where the mesh's metrics depend on a live route, which files do not have.
+    """
+    try:
+        return await _either(plan, asked)
+    except RouteError as error:
+        raise ConfigError(f"{error}; name the mesh itself with canary.delivery/mesh to have limits proposed") from error
+
+
+async def _either(plan: Plan, asked: Asked) -> Readings:
     found = await _of(plan, asked, f"{plan.target}-primary")
     return found if found.per_second else await _of(plan, asked, plan.target)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import typer
 from typer.testing import CliRunner
 
-from canary.cli import commands, history, lint, plan, status, wait, watch
+from canary.cli import commands, doctor, history, lint, plan, status, wait, watch
 from canary.errors import CanaryError
 
 app = typer.Typer()
@@ -18,6 +18,7 @@ plan.register(app)
 wait.register(app)
 history.register(app)
 watch.register(app)
+doctor.register(app)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

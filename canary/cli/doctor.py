@@ -1,0 +1,169 @@
+"""`canary doctor`: looks at everything that the controller needs and says what is not so, with the remedy."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import typer
+from rich.text import Text
+
+from canary.cli import doctor_cluster, doctor_metrics
+from canary.cli.canaries import ContextOption, KubeconfigOption, NamespaceOption, Where
+from canary.cli.diagnosis import Diagnosis, State, failed, passed, skipped
+from canary.cli.doctor_rights import ACCOUNT, needed, rights
+from canary.cli.doctor_slack import slack
+from canary.cli.options import MeshOption, Output, OutputOption, ScrapeOption, duration
+from canary.cli.status_view import console
+from canary.clients.kube_http import KubeHttp, connect
+from canary.clients.prometheus import Prometheus
+from canary.clients.prometheus_http import PrometheusAccess
+from canary.errors import CanaryError, ConfigError
+
+STYLE = {State.PASSED: "green", State.FAILED: "red", State.SKIPPED: "yellow"}
+CONTROLLER = "controller"
+"""What `--as` may say for the ServiceAccount of manifests/install."""
+
+
+Account = Annotated[
+    str, typer.Option("--as", help="Whose rights: `controller`, or a user such as system:serviceaccount:NS:NAME.")
+]
+LeaseNamespace = Annotated[
+    str, typer.Option("--lease-namespace", envvar="CANARY_LEASE_NAMESPACE", help="Where the election's Lease is.")
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What is looked at. `account` "" is whoever asks; `prometheus` None asks none."""
+
+    where: Where
+    account: str
+    lease_namespace: str
+    mesh: str
+    scrape: timedelta
+    prometheus: PrometheusAccess | None
+    channel: str
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    app.command(name="doctor")(doctor)
+
+
+def doctor(  # noqa: PLR0913 - each is a flag that users know by its name
+    output: OutputOption = Output.TEXT,
+    account: Account = "",
+    mesh: MeshOption = "istio",
+    prometheus_url: Annotated[
+        str | None, typer.Option("--prometheus-url", envvar="CANARY_PROMETHEUS_URL", help="As the controller has it.")
+    ] = None,
+    prometheus_token_file: Annotated[
+        Path | None, typer.Option("--prometheus-token-file", envvar="CANARY_PROMETHEUS_TOKEN_FILE", help="Its token.")
+    ] = None,
+    scrape_interval: ScrapeOption = "15s",
+    slack_channel: Annotated[
+        str, typer.Option("--slack-channel", envvar="CANARY_SLACK_CHANNEL", help="As the controller has it.")
+    ] = "",
+    lease_namespace: LeaseNamespace = "canary-system",
+    namespace: NamespaceOption = None,
+    kubeconfig: KubeconfigOption = None,
+    context: ContextOption = None,
+) -> None:
+    """Look at everything that the controller needs; exit 1 when something is not as it should be.
+
+    With -n rights are asked for in that namespace alone, as a controller needs them that works in some only.
+    """
+    url = prometheus_url
+    asked = Asked(
+        where=Where(kubeconfig=kubeconfig, context=context, namespace=namespace),
+        account=f"{ACCOUNT}{lease_namespace}:canary-controller" if account == CONTROLLER else account,
+        lease_namespace=lease_namespace,
+        mesh=mesh,
+        scrape=duration(scrape_interval, "--scrape-interval", least=timedelta(seconds=1)),
+        prometheus=PrometheusAccess(url=url, token_file=prometheus_token_file) if url else None,
+        channel=slack_channel,
+    )
+    found = asyncio.run(_all(asked))
+    if output is Output.JSON:
+        print(json.dumps([as_json(one) for one in found], indent=2))
+    else:
+        _print(found)
+    if any(one.state is State.FAILED for one in found):
+        raise typer.Exit(1)
+
+
+def as_json(one: Diagnosis) -> dict[str, str]:
+    """Return what `-o json` prints of one thing."""
+    return {"name": one.name, "state": one.state.value, "text": one.text, "remedy": one.remedy}
+
+
+def _print(found: Sequence[Diagnosis]) -> None:
+    shown = console()
+    long = max(len(one.name) for one in found)
+    for one in found:
+        head = Text.assemble((one.state.value.ljust(7), STYLE[one.state]), "  ", one.name.ljust(long), "  ", one.text)
+        shown.print(head)
+        if one.remedy:
+            shown.print(Text(f"{' ' * 9}{' ' * long}  -> {one.remedy}"))
+
+
+async def _all(asked: Asked) -> list[Diagnosis]:
+    found = [one async for one in _of_cluster(asked)]
+    found += [one async for one in _of_prometheus(asked)]
+    return [*found, *await slack(os.environ, asked.channel)]
+
+
+async def _of_cluster(asked: Asked) -> AsyncIterator[Diagnosis]:
+    try:
+        http = await connect(asked.where.kubeconfig, asked.where.context)
+    except ConfigError as error:
+        yield failed("api", str(error), "name a kubeconfig and a context that can be used")
+        return
+    try:
+        first = await doctor_cluster.api(http)
+        yield first
+        if first.state is State.PASSED:
+            for one in await _of_api(http, asked):
+                yield one
+    finally:
+        await http.close()
+
+
+async def _of_api(http: KubeHttp, asked: Asked) -> list[Diagnosis]:
+    wanted = needed(asked.where.namespace or "", asked.lease_namespace)
+    return [
+        await doctor_cluster.our_crd(http),
+        await rights(http, wanted, asked.account),
+        await doctor_cluster.leader(http, asked.lease_namespace),
+        await doctor_cluster.mesh(http, asked.mesh),
+    ]
+
+
+def without_credentials(url: str) -> str:
+    """Return an address as it may be shown: `user:password@` is left out."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+async def _of_prometheus(asked: Asked) -> AsyncIterator[Diagnosis]:
+    if asked.prometheus is None:
+        yield skipped("prometheus", "no address is given", "name it with --prometheus-url")
+        return
+    async with Prometheus(asked.prometheus) as prometheus:
+        try:
+            await prometheus.check()
+        except CanaryError as error:
+            remedy = "check --prometheus-url, the network and the credentials; from outside use kubectl port-forward"
+            yield failed("prometheus", str(error), remedy)
+            return
+        yield passed("prometheus", without_credentials(asked.prometheus.url))
+        yield await doctor_metrics.metrics(prometheus, asked.mesh)
+        yield await doctor_metrics.scrapes(prometheus, asked.mesh, asked.scrape)

@@ -1,0 +1,121 @@
+"""Whether somebody has every right of manifests/install/rights.yaml, asked of the API server one by one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from canary.cli.diagnosis import Diagnosis, failed, passed, skipped
+from canary.clients.kube_http import Call, KubeHttp
+from canary.errors import CanaryError, Rejected
+
+NAME = "rights"
+AT_ONCE = 16
+SHOWN = 6
+IN_NAMESPACES = "canary-controller"
+"""The ClusterRole that a RoleBinding may give for some namespaces only (manifests/install-namespaced)."""
+PACKAGED = "rights.yaml"
+ACCOUNT = "system:serviceaccount:"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Right:
+    """One verb on one resource; `namespace` "" for all, `name` "" for any object."""
+
+    verb: str
+    group: str
+    resource: str
+    namespace: str
+    name: str = ""
+
+    def __str__(self) -> str:
+        """`patch deployments.apps in shop`, as people ask for it."""
+        kind = f"{self.resource}.{self.group}" if self.group else self.resource
+        named = f" {self.name}" if self.name else ""
+        return f"{self.verb} {kind}{named}" + (f" in {self.namespace}" if self.namespace else "")
+
+
+def documents() -> list[Mapping[str, Any]]:
+    """Return rights.yaml: beside the code in an installed package, in manifests/install in the source."""
+    packaged = files("canary").joinpath(PACKAGED)
+    path = Path(__file__).resolve().parents[2] / "manifests" / "install" / PACKAGED
+    text = packaged.read_text(encoding="utf-8") if packaged.is_file() else path.read_text(encoding="utf-8")
+    return list(yaml.safe_load_all(text))
+
+
+def needed(namespace: str, lease_namespace: str) -> tuple[Right, ...]:
+    """Return every right that the controller needs; `namespace` "" where it works in all of them."""
+    return tuple(dict.fromkeys(_rights(namespace, lease_namespace)))
+
+
+def _rights(namespace: str, lease_namespace: str) -> Iterator[Right]:
+    for document in documents():
+        if document["kind"] not in ("ClusterRole", "Role"):
+            continue
+        where = lease_namespace if document["kind"] == "Role" else ""
+        if document["metadata"]["name"] == IN_NAMESPACES:
+            where = namespace
+        for rule in document["rules"]:
+            for group in rule["apiGroups"]:
+                for resource in rule["resources"]:
+                    for verb in rule["verbs"]:
+                        for name in rule.get("resourceNames", [""]):
+                            yield Right(verb=verb, group=group, resource=resource, namespace=where, name=name)
+
+
+async def rights(http: KubeHttp, wanted: tuple[Right, ...], account: str) -> Diagnosis:
+    """Return whether all rights are there: of whoever asks, or of `account`, a user's name as the API server has it."""
+    whose = account or "these credentials"
+    room = asyncio.Semaphore(AT_ONCE)
+
+    async def asked(right: Right) -> bool:
+        async with room:
+            return await _allowed(http, right, account)
+
+    try:
+        answers = await asyncio.gather(*(asked(right) for right in wanted))
+    except Rejected as error:
+        remedy = "ask without --as, or as somebody who may create subjectaccessreviews"
+        return skipped(NAME, f"nobody may be asked about: {error}", remedy)
+    except CanaryError as error:
+        return skipped(NAME, str(error))
+    missing = [str(right) for right, allowed in zip(wanted, answers, strict=True) if not allowed]
+    if not missing:
+        return passed(NAME, f"{whose}: all {len(wanted)} rights of the controller")
+    more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
+    text = f"{whose}: {len(missing)} of {len(wanted)} rights are missing: {', '.join(missing[:SHOWN])}{more}"
+    remedy = "apply manifests/install/rights.yaml (with manifests/install-namespaced where it works in some only)"
+    return failed(NAME, text, remedy if account else f"{remedy}, or ask with --as for the controller's ServiceAccount")
+
+
+async def _allowed(http: KubeHttp, right: Right, account: str) -> bool:
+    attributes = {
+        "verb": right.verb,
+        "group": right.group,
+        "resource": right.resource.partition("/")[0],
+        "subresource": right.resource.partition("/")[2],
+        "namespace": right.namespace,
+        "name": right.name,
+    }
+    kind = "SubjectAccessReview" if account else "SelfSubjectAccessReview"
+    spec: dict[str, Any] = {"resourceAttributes": attributes}
+    if account:
+        spec |= {"user": account, "groups": _groups(account)}
+    body = {"apiVersion": "authorization.k8s.io/v1", "kind": kind, "spec": spec}
+    path = f"/apis/authorization.k8s.io/v1/{kind.lower()}s"
+    answer = await http.send(Call(method="POST", path=path, what=f"whether one may {right}", body=body))
+    return bool(answer.get("status", {}).get("allowed"))
+
+
+def _groups(account: str) -> list[str]:
+    """Return the groups that the API server gives to a user of that name (k8s.io/apiserver, serviceaccount)."""
+    if not account.startswith(ACCOUNT):
+        return ["system:authenticated"]
+    namespace = account.removeprefix(ACCOUNT).partition(":")[0]
+    return ["system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated"]
