@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Hashable, Iterable, Mapping
+from contextlib import aclosing
 from typing import Any
 
 import structlog
@@ -17,7 +18,7 @@ from canary.clients.discovery import Resource
 from canary.clients.indexes import Indexes
 from canary.clients.kube_http import Call, KubeHttp
 from canary.clients.kube_shape import event_in, items_in, place_in, reading
-from canary.clients.parsed import parsed
+from canary.clients.parsed import lines_of, parsed
 from canary.clients.trimming import CONTENTS, trimmed
 from canary.errors import CanaryError, NotFound, Rejected
 from canary.index import Index
@@ -32,6 +33,8 @@ CONTENT_PAGE = 50
 NO_HELM = "type!=helm.sh/release.v1"
 """Helm keeps whole releases in Secrets that no pod mounts: they are many and big."""
 WATCH_S = 300
+LARGEST_EVENT = 16 * 1024 * 1024
+"""An object has at most some MiB; a line that goes on is no event."""
 SILENCE_S = 100.0
 """A watch hears a bookmark about once a minute; a connection that is silent for longer is taken for dead."""
 
@@ -215,13 +218,13 @@ class Reflector:
         )
         call = Call(method="GET", path=self._path, what=f"watch of {self._what}", query=query)
         try:
-            async with self._http.stream(call, silence_s=SILENCE_S) as lines:
-                buffer = b""
-                async for chunk in lines.iter_any():
-                    *whole, buffer = (buffer + chunk).split(b"\n")
-                    for line in whole:
-                        if line and not (version := self._take(parsed(line), version)):
-                            return ""
+            async with (
+                self._http.stream(call, silence_s=SILENCE_S) as answer,
+                aclosing(lines_of(answer.iter_any(), LARGEST_EVENT, self._what)) as lines,
+            ):
+                async for line in lines:
+                    if not (version := self._take(parsed(line), version)):
+                        return ""
         except Rejected as gone:
             if "410" in str(gone):
                 return ""

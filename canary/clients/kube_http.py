@@ -22,12 +22,13 @@ from kubernetes.aio import config as kube_config
 from kubernetes.aio.client import ApiClient, Configuration
 
 from canary.clients.counted import counted
-from canary.clients.parsed import cut, parsed, seconds
+from canary.clients.parsed import cut, parsed, seconds, whole
 from canary.errors import AlreadyExists, CanaryError, ConfigError, Conflict, NotFound, Rejected, Unavailable
 from canary.ports import OnRequest, Peer, ignore_request
 
 DEADLINE_S = 10.0
-LARGEST_ANSWER = 256 * 1024 * 1024
+LARGEST_ANSWER = 128 * 1024 * 1024
+"""A page of ConfigMaps that are as long as they may be has half of it."""
 LONGEST_MESSAGE = 1000
 """Of what the API server says; a webhook in it may repeat a whole object."""
 MERGE_PATCH = "application/merge-patch+json"
@@ -99,14 +100,12 @@ class KubeHttp:
             with counted(self._on_request, Peer.KUBERNETES, *_what(call, stream=False)) as request:
                 response = await self._request(call, limits)
                 try:
-                    raw = await response.read()
+                    raw = await whole(response.content.iter_any(), LARGEST_ANSWER, call.what)
                 finally:
                     response.release()
                 request.answered(response.status)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._unreachable(call, error) from error
-        if len(raw) > LARGEST_ANSWER:
-            raise Unavailable(f"{call.what}: the API server's answer is larger than {LARGEST_ANSWER} bytes")
         return self._answer(call, response, raw)
 
     @asynccontextmanager
@@ -124,7 +123,7 @@ class KubeHttp:
             raise self._unreachable(call, error) from error
         try:
             if response.status != 200:
-                self._answer(call, response, await response.read())
+                self._answer(call, response, await whole(response.content.iter_any(), LARGEST_ANSWER, call.what))
             yield response.content
         except aiohttp.ClientPayloadError as error:
             raise ConnectionResetError(f"{call.what}: the API server cut the answer") from error

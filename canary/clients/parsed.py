@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
+
+from canary.errors import Unavailable
 
 SHOWN = 200
 
@@ -14,6 +17,31 @@ def parsed(raw: bytes | str) -> Any:
         return json.loads(raw)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
+
+
+async def whole(chunks: AsyncIterator[bytes], longest: int, what: str) -> bytes:
+    """Return the chunks of an answer together. Raises Unavailable as soon as they are more than `longest` bytes."""
+    body = bytearray()
+    async for chunk in chunks:
+        body += chunk
+        if len(body) > longest:
+            raise Unavailable(f"{what}: the answer is larger than {longest >> 20} MiB", outcome_unknown=True)
+    return bytes(body)
+
+
+async def lines_of(chunks: AsyncIterator[bytes], longest: int, what: str) -> AsyncGenerator[bytes, None]:
+    """Yield the lines of an answer that is still being written, without empty ones and without the last, which has no
+    end yet. Raises Unavailable as soon as a line is longer than `longest` bytes."""
+    rest = bytearray()
+    async for chunk in chunks:
+        first, *others = chunk.split(b"\n")
+        rest += first
+        if len(rest) > longest:
+            raise Unavailable(f"{what}: an event is larger than {longest >> 20} MiB")
+        for other in others:
+            if rest:
+                yield bytes(rest)
+            rest = bytearray(other)
 
 
 def cut(text: str, longest: int = SHOWN) -> str:
