@@ -11,8 +11,9 @@ from canary.ports import CANARY, DEPLOYMENT, ENDPOINT_SLICE, SERVICE
 from canary.rollout.model import Timing
 from canary.sandbox.cluster import InMemoryCluster
 from canary.spec.plan import plan_from
-from meshes.contract import AppProtocol
+from meshes.contract import AppProtocol, Mesh
 from meshes.istio import Istio
+from meshes.kuma import Kuma
 from tests.builders import JSON, canary, deployment, ref, service
 from tests.controller.driver import applied, onboarded
 from tests.embedded import eventually
@@ -142,3 +143,26 @@ async def test_it_goes_when_the_deployment_is_gone_for_good(cluster: InMemoryClu
     cluster.remove(ref(DEPLOYMENT))
     await driver.until(lambda: cluster.store.get(ref(SERVICE)) is None)
     assert cluster.store.get(ref(DEPLOYMENT, "checkout-primary")) is None
+
+
+@pytest.mark.parametrize(
+    ("port_name", "asked", "mesh", "declared"),
+    [
+        ("http", {}, Kuma(), {"appProtocol": "http"}),
+        ("grpc", {}, Kuma(), {"appProtocol": "grpc"}),
+        ("http", {"protocol": "grpc"}, Kuma(), {"appProtocol": "grpc"}),
+        ("http", {}, Istio(), {}),
+    ],
+    ids=["http", "by the port's name", "the user's word", "where no mesh asks"],
+)
+async def test_a_service_that_is_made_says_what_it_speaks_where_the_mesh_asks(
+    cluster: InMemoryCluster, port_name: str, asked: dict[str, str], mesh: Mesh, declared: dict[str, str]
+) -> None:
+    made = deployment()
+    [container] = made["spec"]["template"]["spec"]["containers"]
+    container["ports"] = [{"name": port_name, "containerPort": 8080}]
+    plan = plan_from(canary(service={"name": "checkout", **asked}), timing=Timing(), default_mesh=mesh.name)
+    around = look_around(cluster, plan, made, mesh)
+    assert around.shape is not None
+    [port] = around.shape["spec"]["ports"]
+    assert {key: port[key] for key in port if key == "appProtocol"} == declared

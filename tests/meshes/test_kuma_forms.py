@@ -211,3 +211,11 @@ def test_a_namespace_that_is_not_looked_at_is_told_with_the_remedy() -> None:
     assert error.reason == "NamespaceNotWatched"
     assert "--route-namespace kuma-system" in str(error)
     assert found(replace(installed("Everywhere"), hidden=("kuma-system",))) == MESHSERVICE
+
+
+def test_two_services_never_share_a_route_whatever_their_names() -> None:
+    """With a dash in the place of the dot these two would be one object, of two canaries."""
+    one = replace(asked(), apex="checkout", namespace="eu-shop")
+    other = replace(asked(), apex="checkout-eu", namespace="shop")
+    refs = {ADAPTER.route_ref(ADAPTER.resolve(each, installed())) for each in (one, other)}
+    assert {ref.name for ref in refs} == {"checkout.eu-shop", "checkout-eu.shop"}

@@ -63,8 +63,9 @@ class KumaStage:
 
     def note(self, event: Watched) -> None:
         if event.ref.kind == MESH_HTTP_ROUTE and event.change is not Change.DELETED:
-            backends = event.manifest["spec"]["to"][0]["rules"][-1]["default"]["backendRefs"]
-            self.written.setdefault(f"{event.ref.namespace}/{event.ref.name}", []).append(backends[1]["weight"])
+            backends = event.manifest["spec"]["to"][0]["rules"][-1]["default"].get("backendRefs", ())
+            share = [one["weight"] for one in backends[1:]]
+            self.written.setdefault(f"{event.ref.namespace}/{event.ref.name}", []).extend(share)
 
     @property
     def weights(self) -> Mapping[str, list[int]]:
@@ -110,15 +111,15 @@ class KumaStage:
     def crashes(self) -> list[str]:
         return [str(entry) for entry in self.logs if entry["event"] == "pass_failed" and entry.get("exc_info")]
 
-    async def onboarded(self, *spaces: str) -> None:
-        """Bring the same application to rest in each of these namespaces."""
+    async def onboarded(self, *spaces: str, **spec: Any) -> None:
+        """Bring the same application to rest in each of these namespaces; `spec` is put over the Canary's."""
         for space in spaces:
             port = {"name": "http", "port": PORT, "targetPort": "http", "appProtocol": "http"}
             self.cluster.apply(service(namespace=space, ports=[port]))
             self.cluster.apply(deployment(namespace=space))
         await self.until(lambda: all(len(ready_images(self.cluster, namespace=space)) == 3 for space in spaces))
         for space in spaces:
-            self.cluster.apply(canary(namespace=space, analysis=analysis()))
+            self.cluster.apply(canary(namespace=space, **{"analysis": analysis(), **spec}))
         await self.until(lambda: all(self.status(space).phase is Phase.INITIALIZED for space in spaces))
         self.written.clear()
 

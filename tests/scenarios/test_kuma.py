@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from canary.ports import CANARY, NAMESPACE, SERVICE
 from canary.rollout.phases import Phase
 from canary.sandbox.cluster import InMemoryCluster
+from meshes.contract import Manifest
 from meshes.kuma.names import Form
 from tests.builders import ref
+from tests.meshes.kuma_objects import HOMES, backend, mesh_http_route, rule, to
 from tests.scenarios.kuma_stage import KumaStage, kuma_stage
 
 pytestmark = pytest.mark.looptime
@@ -68,6 +72,40 @@ async def test_a_namespace_that_goes_leaves_no_route_behind(cluster: InMemoryClu
         assert [one for one in stage.routes if not one.startswith("eu/")] == [ROUTES[form]["shop"]]
         stage.push("shop", "2.0")
         await stage.until(lambda: stage.status("shop").phase is Phase.SUCCEEDED)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("failing", [False, True], ids=["promoted", "rolled back"])
+async def test_a_users_route_has_the_split_for_a_rollout_and_is_as_it_was_afterwards(
+    cluster: InMemoryCluster, form: Form, failing: bool
+) -> None:
+    async with kuma_stage(cluster, form) as stage:
+        filters = [{"type": "ResponseHeaderModifier", "responseHeaderModifier": {"set": [{"name": "a", "value": "b"}]}}]
+        old = rule(filters=filters, matches=[{"path": {"type": "PathPrefix", "value": "/old"}}])
+        own = mesh_http_route(to(form, rule(backend(form), filters=filters), old), namespace=HOMES[form])
+        before = asked_for(cluster.apply(own))
+        await stage.onboarded("shop", route={"name": "edge"})
+        assert asked_for(stage.route(f"{HOMES[form]}/edge")) == before
+        if failing:
+            stage.requests.failing.add(("shop", "checkout"))
+        stage.push("shop", "2.0")
+        await stage.until(lambda: stage.status("shop").weight == 20)
+        await stage.until(lambda: shares(stage.route(f"{HOMES[form]}/edge")) == [80, 20])
+        split = stage.route(f"{HOMES[form]}/edge")["spec"]["to"][0]["rules"]
+        assert (split[0]["default"]["filters"], split[1]) == (filters, before["spec"]["to"][0]["rules"][1])
+        await stage.until(lambda: stage.status("shop").phase is (Phase.FAILED if failing else Phase.SUCCEEDED))
+        assert stage.routes == [f"{HOMES[form]}/edge"]
+        assert asked_for(stage.route(f"{HOMES[form]}/edge")) == before
+
+
+def asked_for(route: Manifest) -> dict[str, Any]:
+    """What the user asked for, without what the API server keeps about the object."""
+    metadata = {key: route["metadata"].get(key) for key in ("name", "namespace", "labels", "annotations")}
+    return {**route, "metadata": metadata}
+
+
+def shares(route: Manifest) -> list[int]:
+    return [one["weight"] for one in route["spec"]["to"][0]["rules"][0]["default"]["backendRefs"]]
 
 
 async def test_meshservices_are_switched_on_in_mid_rollout(cluster: InMemoryCluster) -> None:
