@@ -9,6 +9,7 @@ import pytest
 from canary.ports import CANARY, NAMESPACE, SERVICE
 from canary.rollout.phases import Phase
 from canary.sandbox.cluster import InMemoryCluster
+from canary.sandbox.kinds import MESH_HTTP_ROUTE
 from meshes.contract import Manifest
 from meshes.kuma.names import Form
 from tests.builders import ref
@@ -135,4 +136,16 @@ async def test_a_service_that_says_nothing_of_its_protocol_is_told_and_nothing_b
         await stage.until(lambda: "appProtocol: http" in stage.status("shop").message)
         assert stage.weights == {}
         cluster.edit(ref(SERVICE), {"spec": {"ports": [port]}})
+        await stage.until(lambda: stage.status("shop").phase is Phase.SUCCEEDED)
+
+
+async def test_a_route_in_the_way_in_kumas_own_namespace_is_told_and_its_end_is_seen(cluster: InMemoryCluster) -> None:
+    async with kuma_stage(cluster, Form.LEGACY) as stage:
+        await stage.onboarded("shop")
+        theirs = mesh_http_route(to(Form.LEGACY, rule(backend(Form.LEGACY))), name="theirs")
+        cluster.apply(theirs)
+        stage.push("shop", "2.0")
+        await stage.until(lambda: "kuma-system/theirs" in stage.status("shop").message)
+        assert stage.weights == {"kuma-system/theirs": []}
+        cluster.remove(ref(MESH_HTTP_ROUTE, "theirs", "kuma-system"))
         await stage.until(lambda: stage.status("shop").phase is Phase.SUCCEEDED)
