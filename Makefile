@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-faults fuzz check lint plants bench crd docs cast lock run clean
+.PHONY: help demo test test-faults fuzz check audit lint plants bench crd docs cast lock run clean
 
 PYTHON ?= python3
 MESH ?= istio
@@ -25,7 +25,10 @@ test-faults: $(INSTALLED) ## Tell each story of a canary under foul weather, man
 fuzz: $(INSTALLED) ## Feed the readers of what comes from outside some hundred thousand random inputs (EXAMPLES=8000 each)
 	CANARY_FUZZ=$(EXAMPLES) $(BIN)/pytest tests/fuzz $(ARGS)
 
-check: lint ## Lint, check types, and that generated files are up to date
+audit: $(INSTALLED) ## Look the pinned dependencies up for known vulnerabilities
+	$(BIN)/python -m tests.audit
+
+check: lint audit ## Lint, check types, and that generated files are up to date
 	$(BIN)/mypy
 	$(BIN)/canary crd | diff -u manifests/crd.yaml -
 	$(BIN)/python -m canary.spec.reference | diff -u docs/annotations.md -
