@@ -19,10 +19,14 @@ PATIENCE_S = 120
 def vulnerable(dependencies: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return one line for each known vulnerability, with the versions that mend it."""
     return [
-        f"{one['name']} {one['version']}: {fault['id']}, mended in {', '.join(fault['fix_versions']) or 'no version yet'}"
+        f"{one['name']} {one['version']}: {fault['id']}, mended in {_mended(fault)}"
         for one in dependencies
         for fault in one.get("vulns", ())
     ]
+
+
+def _mended(fault: Mapping[str, Any]) -> str:
+    return ", ".join(fault["fix_versions"]) or "no version yet"
 
 
 def looked_up(dependencies: Sequence[Mapping[str, Any]]) -> int:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.audit import looked_up, vulnerable
 
-REPORT = [
+FAULTS = [{"id": "CVE-1", "fix_versions": ["2.1"]}, {"id": "CVE-2", "fix_versions": []}]
+REPORT: list[dict[str, Any]] = [
     {"name": "sound", "version": "1.0", "vulns": []},
-    {
-        "name": "leaky",
-        "version": "2.0",
-        "vulns": [{"id": "CVE-1", "fix_versions": ["2.1"]}, {"id": "CVE-2", "fix_versions": []}],
-    },
+    {"name": "leaky", "version": "2.0", "vulns": FAULTS},
     {"name": "unknown", "skip_reason": "not found"},
 ]
 
