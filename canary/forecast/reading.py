@@ -128,18 +128,21 @@ async def _grown(measurement: Measurement, asked: Asked, counted: Counted) -> Se
 
 
 async def _total(measurement: Measurement, asked: Asked) -> float | None:
-    found = await _grown(measurement, asked, Counted.TOTAL)
+    try:
+        found = await _grown(measurement, asked, Counted.TOTAL)
+    except RouteError:  # by which metrics requests are counted is not known; each check says so
+        return None
     return found[0][1] if found and math.isfinite(found[0][1]) else None
 
 
 async def _buckets(measurement: Measurement, asked: Asked) -> Sequence[tuple[float, float]]:
     """Return the cumulative buckets, edges in seconds, rising; empty where there are none that can be read."""
-    unit = asked.mesh.latency(measurement.subjects[Side.PRIMARY].workload).unit_ms / 1000
     try:
+        unit = asked.mesh.latency(measurement.subjects[Side.PRIMARY].workload).unit_ms / 1000
         found = [
             (float(labels["le"]) * unit, count) for labels, count in await _grown(measurement, asked, Counted.BUCKETS)
         ]
-    except (CanaryError, KeyError, ValueError):
+    except (CanaryError, RouteError, KeyError, ValueError):
         return ()
     return sorted(found) if all(math.isfinite(count) for _, count in found) else ()
 

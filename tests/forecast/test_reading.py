@@ -72,6 +72,14 @@ async def test_a_deployment_that_is_not_under_canary_yet_is_read_itself() -> Non
     assert (found.deployment, found.per_second) == ("checkout", near(10.0))
 
 
+async def test_a_mesh_whose_metrics_are_not_known_yet_is_said_by_each_check() -> None:
+    of = replace(asked(serving("checkout")), mesh=registry.load("gateway-api"))
+    found = await readings(a_plan(checks=(SUCCESS, P99, QUEUE)), of)
+    assert (found.per_second, [one.value for one in found.checks]) == (None, [None, None, 3.0, None, None])
+    for reading in found.checks[:2]:
+        assert "no mesh has taken its route yet" in reading.because
+
+
 async def test_without_requests_nothing_is_proposed() -> None:
     found = await readings(a_plan(checks=(SUCCESS,)), asked(PromQL()))
     assert found.per_second is None

@@ -26,6 +26,12 @@ def test_sound_manifests_have_no_findings() -> None:
     assert linted(SOUND) == ()
 
 
+def test_edges_are_not_judged_where_the_files_do_not_say_whose_metrics_are_asked() -> None:
+    between = cases_keys.CASES["a limit between the edges"]
+    assert [one.rule for one in linted(between.text, "istio")] == [between.rule]
+    assert linted(between.text, "gateway-api") == ()
+
+
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 def test_a_mistake_is_told_with_its_place_and_its_remedy(case: Case) -> None:
     found = [one for one in linted(case.text, case.mesh) if one.rule == case.rule]
