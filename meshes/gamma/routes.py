@@ -7,7 +7,7 @@ from collections.abc import Callable
 from meshes.contract import Manifest, ObjectRef, Route, Seen
 from meshes.gamma import own, parents
 from meshes.gamma.grammar import GRAMMAR
-from meshes.gamma.status import complaint
+from meshes.gamma.status import ACCEPTED, RESOLVED, complaint
 from meshes.gamma.versions import api_version, kind_of
 from meshes.parts.ownership import is_ours, missing_users_route, taken
 from meshes.parts.sharing import Share
@@ -27,7 +27,10 @@ def observe(route: Route, live: Manifest | None, answers: Callable[[str], bool])
     if route.user_route is None and not is_ours(route, live):
         return Seen(weight=None, accepted=False, because=str(taken(ref)))
     found = own.read(route, live, ref=ref) if route.user_route is None else _users_share(route, live, ref)
-    refused = complaint(route, live, ref, answers)
+    # A backend that is missing is answered by errors and keeps nothing else from being in force. Where the canary gets
+    # nothing it must not hold up the way back: it may be the canary's Service, or a backend of the user's elsewhere.
+    needed = (ACCEPTED,) if found.percent == 0 else (ACCEPTED, RESOLVED)
+    refused = complaint(route, live, ref, answers, needed=needed)
     because = " ".join(reason for reason in (found.because, refused) if reason)
     return Seen(weight=found.percent, accepted=not refused, because=because)
 

@@ -11,7 +11,7 @@ from meshes.gamma.parents import hangs_on_apex, is_apex, parents_of
 from meshes.gamma.versions import GRPC_ROUTE
 from meshes.parts.document import items, table, whole
 
-_NEEDED = ("Accepted", "ResolvedRefs")
+ACCEPTED, RESOLVED = "Accepted", "ResolvedRefs"
 
 
 def controllers(live: Manifest | None) -> tuple[str, ...]:
@@ -20,16 +20,19 @@ def controllers(live: Manifest | None) -> tuple[str, ...]:
     found = {
         str(table(entry).get("controllerName", ""))
         for entry in entries
-        if table(table(entry).get("parentRef")).get("kind") == "Service" and _is_true(_conditions(entry), "Accepted")
+        if table(table(entry).get("parentRef")).get("kind") == "Service" and _is_true(_conditions(entry), ACCEPTED)
     }
     return tuple(sorted(found))
 
 
-def complaint(route: Route, live: Manifest, ref: ObjectRef, answers: Callable[[str], bool]) -> str:
+def complaint(
+    route: Route, live: Manifest, ref: ObjectRef, answers: Callable[[str], bool], *, needed: Sequence[str]
+) -> str:
     """Return why the newest version of the object is not in force, "" when the mesh took it.
 
-    `answers` says of a controllerName whether it is the mesh's. Of several controllers one that took it is enough. No
-    answer at all is told with its likely causes: Accepted is written within seconds by every mesh.
+    `answers` says of a controllerName whether it is the mesh's, `needed` are the conditions that must be True. Of
+    several controllers one that took it is enough. No answer at all is told with its likely causes: Accepted is
+    written within seconds by every mesh.
     """
     home = str(table(live.get("metadata")).get("namespace", ""))
     entries = [
@@ -39,17 +42,17 @@ def complaint(route: Route, live: Manifest, ref: ObjectRef, answers: Callable[[s
     ]
     if not entries:
         return f"No mesh has answered {ref}. {_causes(route, live, ref)}"
-    complaints = [list(_complaints(live, entry)) for entry in entries]
+    complaints = [list(_complaints(live, entry, needed)) for entry in entries]
     if not all(complaints):
         return ""
     return f"{ref} is not in force: {'; '.join(one for each in complaints for one in each)}."
 
 
-def _complaints(live: Manifest, entry: object) -> Iterator[str]:
+def _complaints(live: Manifest, entry: object, needed: Sequence[str]) -> Iterator[str]:
     who = table(entry).get("controllerName", "an unnamed controller")
     generation = whole(table(live.get("metadata")).get("generation"))
     conditions = _conditions(entry)
-    for kind in _NEEDED:
+    for kind in needed:
         condition = conditions.get(kind)
         if condition is None:
             yield f"{who} has not said {kind}"

@@ -18,7 +18,6 @@ from meshes.contract import (
     Route,
     RouteError,
     Seen,
-    Surroundings,
     Workload,
 )
 from meshes.gamma import conflicts, parents, routes
@@ -39,10 +38,8 @@ class Linkerd:
         return kind_of(route)
 
     def kinds(self) -> tuple[Kind, ...]:
-        return (HTTP_ROUTE, GRPC_ROUTE, LEGACY_ROUTE, overrides.SERVICE_PROFILE, overrides.TRAFFIC_SPLIT)
-
-    def resolve(self, route: Route, around: Surroundings) -> Route:
-        return ports.resolve(route, around)
+        routed = (HTTP_ROUTE, GRPC_ROUTE, LEGACY_ROUTE)
+        return (*routed, overrides.SERVICE_PROFILE, overrides.TRAFFIC_SPLIT, ports.SERVICE)
 
     def route_ref(self, route: Route) -> ObjectRef:
         return routes.ref_of(route)
@@ -68,14 +65,14 @@ class Linkerd:
     def conflict(self, route: Route, others: Sequence[Manifest]) -> RouteError | None:
         ref = self.route_ref(route)
         return (
-            ports.told(route)
+            ports.find(route, others)
             or overrides.find(route, others, ref)
             or conflicts.find(route, others, ref, (GROUP, LEGACY_ROUTE.group))
             or filters.find(others, ref)
         )
 
     def services(self, manifest: Manifest) -> Collection[str]:
-        return {*parents.services(manifest), *overrides.services(manifest)}
+        return {*parents.services(manifest), *overrides.services(manifest), *ports.services(manifest)}
 
     def requests(self, workload: Workload) -> Counters:
         return linkerd_metrics.counters(workload)

@@ -1,44 +1,40 @@
 """What the apex's port speaks to Linkerd, as its Service says: on an opaque port it looks at no route.
 
 `appProtocol` is heeded since 2.18 (https://linkerd.io/2/features/protocol-detection/); without it the protocol is
-detected. Opaque ports are those of the annotation, else Linkerd's own list of protocols in which the server speaks
-first.
+detected. Opaque ports are those of the Service's annotation, else Linkerd's own list of protocols in which the server
+speaks first. A list in the namespace's annotation is not looked at.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from meshes.contract import AppProtocol, Kind, Manifest, ObjectRef, Route, RouteError, Surroundings
+from meshes.contract import AppProtocol, Kind, Manifest, Route, RouteError
 from meshes.parts.document import items, table
+from meshes.parts.ownership import identity_of
 
 SERVICE = Kind("", "Service")
-NAMESPACE = Kind("", "Namespace")
 OPAQUE_PORTS = "config.linkerd.io/opaque-ports"
 DEFAULT_OPAQUE = "25,587,3306,4444,5432,6379,9300,11211"
 HTTP1, HTTP2 = "http", "kubernetes.io/h2c"
-TROUBLE = "linkerd-trouble"
-"""The option in which `resolve` notes why the port's requests are not routed, "" for nothing."""
 
 
-def resolve(route: Route, around: Surroundings) -> Route:
-    """Return the route with what its Service says against routing noted in its options; unchanged without one."""
-    service = around.get(ObjectRef(SERVICE, route.namespace, route.apex))
-    if service is None:
-        return route
-    namespace = around.get(ObjectRef(NAMESPACE, "", route.namespace)) or {}
-    return replace(route, options={**route.options, TROUBLE: _trouble(route, service, namespace)})
+def find(route: Route, others: Sequence[Manifest]) -> RouteError | None:
+    """Return what the apex, where it is among the others, says against routing; None when nothing."""
+    for other in others:
+        core = other.get("kind") == SERVICE.kind and other.get("apiVersion") == "v1"
+        if core and identity_of(other) == (route.namespace, route.apex) and (trouble := _trouble(route, other)):
+            return RouteError("RouteUnusable", trouble)
+    return None
 
 
-def told(route: Route) -> RouteError | None:
-    """Return what `resolve` found."""
-    trouble = route.options.get(TROUBLE)
-    return RouteError("RouteUnusable", trouble) if trouble else None
+def services(other: Manifest) -> Collection[str]:
+    """Return the name of a Service; none of any other object."""
+    return {identity_of(other)[1]} if other.get("kind") == SERVICE.kind else set()
 
 
-def _trouble(route: Route, service: Manifest, namespace: Manifest) -> str:
+def _trouble(route: Route, service: Manifest) -> str:
     ports = items(table(service.get("spec")).get("ports"))
     port = next((table(one) for one in ports if table(one).get("port") == route.port), table(None))
     speaks = str(port.get("appProtocol") or "")
@@ -54,12 +50,11 @@ def _trouble(route: Route, service: Manifest, namespace: Manifest) -> str:
             f"{where} has appProtocol: {HTTP1}, which is HTTP/1 to Linkerd, so that it ignores GRPCRoutes. Set it to "
             f"{HTTP2}, or remove it."
         )
-    return "" if speaks else _opaque(route, service, namespace, where)
+    return "" if speaks else _opaque(route, service, where)
 
 
-def _opaque(route: Route, service: Manifest, namespace: Manifest, where: str) -> str:
-    annotated = _annotation(service)
-    listed = annotated if annotated is not None else _annotation(namespace)
+def _opaque(route: Route, service: Manifest, where: str) -> str:
+    listed = _annotation(service)
     ports = DEFAULT_OPAQUE if listed is None else listed
     if not any(_names(entry.strip(), route) for entry in ports.split(",")):
         return ""

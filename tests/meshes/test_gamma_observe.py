@@ -141,6 +141,15 @@ def test_what_the_mesh_has_against_a_route_is_told(
     assert f"{NAME} is not in force: {controller} {why}" in found.because
 
 
+@MESHES
+def test_a_backend_that_is_missing_bars_the_way_up_and_not_the_way_back(adapter: Mesh, controller: str) -> None:
+    for weight, accepted in ((0, True), (1, False), (100, False)):
+        live = answered(adapter.render(HTTP, weight, None), controller, ResolvedRefs=("False", "BackendNotFound"))
+        assert adapter.observe(HTTP, live).accepted is accepted
+    refused = answered(adapter.render(HTTP, 0, None), controller, Accepted=("False", "NoMatchingParent"))
+    assert not adapter.observe(HTTP, refused).accepted
+
+
 def test_a_condition_that_nobody_wrote_is_waited_for() -> None:
     live = answered(OURS)
     live["status"]["parents"][0]["conditions"].pop()

@@ -2,57 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from meshes.contract import Kind, Manifest, ObjectRef, Resolving, Route
+from meshes.contract import Manifest, Route
 from meshes.linkerd import Linkerd
 from tests.meshes.gamma_objects import GRPC, HTTP
 
 OPAQUE = "config.linkerd.io/opaque-ports"
 
 
-@dataclass(frozen=True)
-class Around:
-    """The objects that an adapter may look at."""
-
-    objects: tuple[Manifest, ...]
-
-    def get(self, ref: ObjectRef) -> Manifest | None:
-        found = (
-            one
-            for one in self.objects
-            if (one["kind"], one["metadata"].get("namespace", ""), one["metadata"]["name"])
-            == (ref.kind.kind, ref.namespace, ref.name)
-        )
-        return next(found, None)
-
-    def list(self, kind: Kind, namespace: str = "", labels: Mapping[str, str] | None = None) -> Sequence[Manifest]:
-        return []
-
-    def watches(self, kind: Kind, namespace: str) -> bool:
-        return True
-
-    def has_field(self, kind: Kind, version: str, path: str) -> bool | None:
-        return None
-
-
 def service(annotations: Mapping[str, str] | None = None, number: int = 8080, **port: Any) -> dict[str, Any]:
     metadata = {"name": "checkout", "namespace": "shop", "annotations": dict(annotations or {})}
-    return {"kind": "Service", "metadata": metadata, "spec": {"ports": [{"port": 1}, {"port": number, **port}]}}
-
-
-def namespace(**annotations: str) -> dict[str, Any]:
-    return {"kind": "Namespace", "metadata": {"name": "shop", "annotations": {OPAQUE: annotations["opaque"]}}}
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": metadata,
+        "spec": {"ports": [{"port": 1}, {"port": number, **port}]},
+    }
 
 
 def trouble(route: Route, *objects: Manifest) -> str:
-    adapter = Linkerd()
-    assert isinstance(adapter, Resolving)
-    found = adapter.conflict(adapter.resolve(route, Around(objects)), ())
+    found = Linkerd().conflict(route, objects)
     assert found is None or found.reason == "RouteUnusable"
     return "" if found is None else str(found)
 
@@ -78,9 +52,7 @@ def test_grpc_is_not_routed_on_a_port_of_http_1(speaks: str, told: str) -> None:
 
 @pytest.mark.parametrize("listed", ["8080", "25, 8080", "8000-9000", "http"])
 def test_a_port_that_is_listed_as_opaque_is_told(listed: str) -> None:
-    on_service = trouble(HTTP, service({OPAQUE: listed}))
-    assert f"is opaque to Linkerd by the annotation {OPAQUE}" in on_service
-    assert trouble(HTTP, service(), namespace(opaque=listed)) == on_service
+    assert f"is opaque to Linkerd by the annotation {OPAQUE}" in trouble(HTTP, service({OPAQUE: listed}))
 
 
 @pytest.mark.parametrize("listed", ["", "25", "8081-9000", "8079-", "-8080", "grpc"])
@@ -88,8 +60,7 @@ def test_other_ports_are_routed(listed: str) -> None:
     assert trouble(HTTP, service({OPAQUE: listed})) == ""
 
 
-def test_the_services_list_goes_before_the_namespaces_and_the_protocol_before_both() -> None:
-    assert trouble(HTTP, service({OPAQUE: "1"}), namespace(opaque="8080")) == ""
+def test_the_protocol_goes_before_the_list() -> None:
     assert trouble(HTTP, service({OPAQUE: "8080"}, appProtocol="http")) == ""
 
 
@@ -98,5 +69,8 @@ def test_ports_of_protocols_whose_server_speaks_first_are_opaque_by_themselves()
     assert trouble(replace(HTTP, port=3306), service({OPAQUE: ""}, number=3306)) == ""
 
 
-def test_without_the_service_nothing_is_known_and_nothing_told() -> None:
-    assert Linkerd().resolve(HTTP, Around(())) == HTTP
+def test_the_ports_of_another_service_do_not_matter() -> None:
+    other = service(appProtocol="tcp")
+    for metadata in ({"name": "cart", "namespace": "shop"}, {"name": "checkout", "namespace": "eu"}):
+        assert trouble(HTTP, {**other, "metadata": metadata}) == ""
+    assert Linkerd().services(other) == {"checkout"}
