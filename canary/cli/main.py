@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from canary import __version__
-from canary.cli import commands, demo, doctor, history, lint, plan, run, status, wait, watch
+from canary.cli import commands, demo, doctor, history, lint, migrate, plan, run, status, wait, watch
 from canary.errors import CanaryError
 from canary.spec.crd import crd_yaml
 
@@ -55,6 +55,7 @@ wait.register(app)
 history.register(app)
 watch.register(app)
 doctor.register(app)
+migrate.register(app)
 commands.register(app)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import typer
 from typer.testing import CliRunner
 
-from canary.cli import commands, doctor, history, lint, plan, status, wait, watch
+from canary.cli import commands, doctor, history, lint, migrate, plan, status, wait, watch
 from canary.errors import CanaryError
 
 app = typer.Typer()
@@ -19,6 +19,7 @@ wait.register(app)
 history.register(app)
 watch.register(app)
 doctor.register(app)
+migrate.register(app)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

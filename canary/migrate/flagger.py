@@ -1,0 +1,224 @@
+"""Turns Flagger's Canary, MetricTemplate and AlertProvider into specs of canary, and lists what has no equivalent.
+
+Manifests may have any shape: what cannot be read is listed like what has no equivalent. Nothing is guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from canary.migrate.checks import SUCCESS, NotConverted, Source, checks_of, unused
+from canary.migrate.fate import ALERT, CANARY, TEMPLATE, without_equivalent
+from canary.migrate.model import Made, Remark
+from canary.spec.units import parse_duration
+
+GROUP = "flagger.app"
+MESHES = {
+    "istio": "istio",
+    "linkerd": "linkerd",
+    "kuma": "kuma",
+    "gatewayapi:v1": "gateway-api",
+    "gatewayapi:v1beta1": "gateway-api",
+}
+_FATES = {"Canary": CANARY, "MetricTemplate": TEMPLATE, "AlertProvider": ALERT}
+
+
+@dataclass(slots=True)
+class _One:
+    """One Canary on its way: its spec so far, and where remarks go."""
+
+    title: str
+    namespace: str
+    name: str
+    old: Mapping[str, Any]
+    spec: dict[str, Any] = field(default_factory=dict)
+    remarks: list[Remark] = field(default_factory=list)
+
+    def list(self, path: str, text: str) -> None:
+        """List a field."""
+        self.remarks.append(Remark(object=self.title, field=f"spec.{path}", text=text))
+
+    def at(self, *path: str) -> Any:
+        """Return what stands there, None for nothing."""
+        value: Any = self.old
+        for part in path:
+            value = value.get(part) if isinstance(value, Mapping) else None
+        return value
+
+
+def migrated(manifests: Iterable[Mapping[str, Any]]) -> Made:
+    """Return our specs for all of Flagger's Canaries, and every field that did not become a part of one."""
+    ours = [one for one in manifests if str(one.get("apiVersion", "")).partition("/")[0] == GROUP]
+    by_kind = {kind: {_key(one): _spec(one) for one in ours if one.get("kind") == kind} for kind in _FATES}
+    remarks: dict[Remark, None] = {}
+    specs: dict[tuple[str, str], Mapping[str, Any]] = {}
+    for one in ours:
+        kind = str(one.get("kind"))
+        title = f"{kind} {_key(one)[0]}/{_key(one)[1]}".replace(" /", " ")
+        for path, fate in without_equivalent(_spec(one), _FATES.get(kind, {})):
+            remarks[Remark(object=title, field=f"spec.{path}", text=fate)] = None
+        if kind == "Canary":
+            going = _One(title=title, namespace=_key(one)[0], name=_key(one)[1], old=_spec(one))
+            if _convert(going, by_kind):
+                specs[_key(one)] = going.spec
+            remarks.update(dict.fromkeys(going.remarks))
+        elif kind == "MetricTemplate" and _spec(one).get("provider", {}).get("type") != "prometheus":
+            text = "no equivalent: canary asks Prometheus only"
+            remarks[Remark(object=title, field="spec.provider.type", text=text)] = None
+        elif kind == "AlertProvider" and _spec(one).get("type") != "slack":
+            text = "no equivalent: canary tells Slack only"
+            remarks[Remark(object=title, field="spec.type", text=text)] = None
+    return Made(specs=specs, remarks=tuple(remarks))
+
+
+def _key(manifest: Mapping[str, Any]) -> tuple[str, str]:
+    metadata = manifest.get("metadata")
+    metadata = metadata if isinstance(metadata, Mapping) else {}
+    return str(metadata.get("namespace") or ""), str(metadata.get("name") or "")
+
+
+def _spec(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+    spec = manifest.get("spec")
+    return spec if isinstance(spec, Mapping) else {}
+
+
+def _convert(one: _One, known: Mapping[str, Mapping[tuple[str, str], Mapping[str, Any]]]) -> bool:
+    """Fill the spec; return False where the target is nothing that canary ships."""
+    kind, target = one.at("targetRef", "kind"), one.at("targetRef", "name")
+    if kind != "Deployment" or not isinstance(target, str):
+        one.list("targetRef.kind", f"no equivalent: canary ships Deployments, and this is about a {kind}")
+        return False
+    if one.at("targetRef", "apiVersion") not in (None, "apps/v1"):
+        one.list("targetRef.apiVersion", "canary knows apps/v1 only; this is what was written instead")
+    one.spec["targetRef"] = {"apiVersion": "apps/v1", "kind": "Deployment", "name": target}
+    _mesh(one)
+    _service(one, target)
+    one.spec["analysis"] = dict(_analysis(one, known["MetricTemplate"]))
+    for name in ("skipAnalysis", "suspend"):
+        if one.at(name) is not None:
+            one.spec[name] = bool(one.at(name))
+    deadline = one.at("progressDeadlineSeconds")
+    if isinstance(deadline, int | float) and deadline >= 1:
+        one.spec["progressDeadline"] = f"{int(deadline)}s"
+    _alerts(one, known["AlertProvider"])
+    return True
+
+
+def _mesh(one: _One) -> None:
+    provider = one.at("provider")
+    if provider is None:
+        return
+    if provider in MESHES:
+        one.spec["mesh"] = MESHES[provider]
+    else:
+        one.list(
+            "provider", f"no equivalent for {provider}: canary splits with {', '.join(sorted(set(MESHES.values())))}"
+        )
+
+
+def _service(one: _One, target: str) -> None:
+    service: dict[str, Any] = {}
+    name, port, protocol = (one.at("service", key) for key in ("name", "port", "appProtocol"))
+    if isinstance(name, str) and name != target:
+        service["name"] = name
+    if isinstance(port, int | float):
+        service["port"] = int(port)
+    if isinstance(protocol, str):
+        service["protocol"] = "grpc" if protocol.lower() in ("grpc", "kubernetes.io/h2c") else "http"
+        one.list("service.appProtocol", "say so in the Service too: meshes read it there")
+    if service:
+        one.spec["service"] = service
+
+
+def _analysis(one: _One, templates: Mapping[tuple[str, str], Mapping[str, Any]]) -> Iterator[tuple[str, Any]]:
+    interval = one.at("analysis", "interval")
+    if interval is not None:
+        try:
+            parse_duration(str(interval))
+            yield "interval", str(interval)
+        except ValueError as error:
+            one.list("analysis.interval", f"found {interval!r}, allowed is {error}")
+    threshold = one.at("analysis", "threshold")
+    if isinstance(threshold, int | float) and threshold >= 1:
+        yield "maxFailures", int(threshold)
+    elif threshold is not None:
+        one.list("analysis.threshold", f"found {threshold!r}; canary's least is 1, its default 3")
+    yield from _steps(one)
+    checks = list(_checks(one, templates))
+    if checks or one.at("analysis", "metrics"):
+        yield "checks", checks
+
+
+def _steps(one: _One) -> Iterator[tuple[str, Any]]:
+    weights = one.at("analysis", "stepWeights")
+    if isinstance(weights, list) and weights:
+        rising = sorted({int(weight) for weight in weights if isinstance(weight, int | float) and 1 <= weight <= 100})
+        if rising != weights:
+            one.list(
+                "analysis.stepWeights", f"found {weights}; canary's weights rise from 1 to 100: {rising} was taken"
+            )
+        for name in ("stepWeight", "maxWeight"):
+            if one.at("analysis", name) is not None:
+                one.list(f"analysis.{name}", "not needed beside stepWeights")
+        yield "steps", [{"weight": weight} for weight in rising]
+        return
+    step, most = one.at("analysis", "stepWeight"), one.at("analysis", "maxWeight")
+    if isinstance(step, int | float) and step >= 1:
+        yield "stepWeight", int(step)
+        if isinstance(most, int | float):
+            yield "maxWeight", min(100, int(most))
+    elif most is not None:
+        one.list(
+            "analysis.maxWeight", "without stepWeight it means nothing to canary, whose default steps are 5,10,25,50"
+        )
+
+
+def _checks(one: _One, templates: Mapping[tuple[str, str], Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    metrics = one.at("analysis", "metrics")
+    source = Source(name=one.name, namespace=one.namespace, templates=templates)
+    taken: set[str] = set()
+    for at, metric in enumerate(metrics if isinstance(metrics, list) else ()):
+        path = f"analysis.metrics[{at}]"
+        if not isinstance(metric, Mapping):
+            one.list(path, "it is no map of fields")
+            continue
+        for part, why in unused(metric, source):
+            one.list(f"{path}.{part}", why)
+        try:
+            for check in checks_of(metric, source):
+                if check["name"] in taken:
+                    one.list(f"{path}.name", f"there is a check {check['name']} already; this one was left out")
+                else:
+                    taken.add(check["name"])
+                    yield check
+        except NotConverted as error:
+            one.list(path, f"{metric.get('name')}: {error}")
+    if taken and "success-rate" not in taken:
+        one.list("analysis.metrics", f"{SUCCESS} was not asked for, so canary's success rate is off; consider it")
+
+
+def _alerts(one: _One, providers: Mapping[tuple[str, str], Mapping[str, Any]]) -> None:
+    """Take the channel of the first alert that goes to Slack."""
+    alerts = one.at("analysis", "alerts")
+    for at, alert in enumerate(alerts if isinstance(alerts, list) else ()):
+        path = f"analysis.alerts[{at}]"
+        reference = alert.get("providerRef") if isinstance(alert, Mapping) else None
+        reference = reference if isinstance(reference, Mapping) else {}
+        key = (str(reference.get("namespace") or one.namespace), str(reference.get("name") or ""))
+        provider = providers.get(key)
+        if isinstance(alert, Mapping) and alert.get("severity"):
+            one.list(f"{path}.severity", "no equivalent: every transition is told, failures with a mention")
+        if provider is None:
+            one.list(
+                f"{path}.providerRef", f"AlertProvider {key[0]}/{key[1]} is not among the files: give its file too"
+            )
+        elif provider.get("type") != "slack":
+            one.list(f"{path}.providerRef", f"no equivalent for {provider.get('type')}: canary tells Slack only")
+        elif "notify" in one.spec:
+            one.list(f"{path}.providerRef", "canary has one channel for a Canary: the first was taken")
+        elif provider.get("channel"):
+            one.spec["notify"] = {"slackChannel": f"#{str(provider['channel']).removeprefix('#')}"}
+        if isinstance(alert, Mapping) and alert.get("name"):
+            one.list(f"{path}.name", "not needed: canary's messages name the Canary")
