@@ -115,6 +115,18 @@ def test_kustomize_gives_what_the_files_say() -> None:
     assert built == wanted
 
 
+def test_the_role_in_kumas_own_namespace_gives_what_is_needed_for_routes_and_no_more() -> None:
+    role, binding = documents(MANIFESTS / "install-namespaced" / "kuma.yaml")
+    rights = documents(MANIFESTS / "install" / "rights.yaml")
+    [whole] = [one for one in rights if named(one) == ("ClusterRole", "", "canary-controller")]
+    assert role["rules"] == [rule for rule in whole["rules"] if rule["apiGroups"] == ["kuma.io"]]
+    assert (role["kind"], binding["roleRef"]["kind"]) == ("Role", "Role")
+    assert binding["roleRef"]["name"] == role["metadata"]["name"]
+    [bound] = [one for one in rights if named(one) == ("ClusterRoleBinding", "", "canary-controller")]
+    assert binding["subjects"] == bound["subjects"]
+    assert role["metadata"]["namespace"] == binding["metadata"]["namespace"] == "kuma-system"
+
+
 @needs_kubectl
 def test_the_variant_for_one_namespace_binds_the_same_rights_there_only() -> None:
     whole = {named(one): one for one in kustomized("install")}

@@ -123,15 +123,18 @@ async def bench(real: bool, labelled: Callable[[Identity], object], protocol: Ap
     server.close()
 
 
-@pytest.fixture(
-    params=[False, pytest.param(True, marks=pytest.mark.skipif(not REAL, reason="prometheus is not on the PATH"))],
-    ids=["the sandbox's own", "the real one"],
+NEEDS_REAL = pytest.mark.skipif(not REAL, reason="prometheus is not on the PATH")
+OWN, KUMACTL, PODS = "the sandbox's own", "kumactl's labels", "pod discovery's labels"
+
+
+@pytest.mark.parametrize(
+    ("real", "labelled"),
+    [
+        pytest.param(False, KUMA.target, id=f"{OWN}, {KUMACTL}"),
+        pytest.param(False, found_by, id=f"{OWN}, {PODS}"),
+        pytest.param(True, KUMA.target, id=f"the real one, {KUMACTL}", marks=NEEDS_REAL),
+    ],
 )
-def real(request: pytest.FixtureRequest) -> bool:
-    return bool(request.param)
-
-
-@pytest.mark.parametrize("labelled", [KUMA.target, found_by], ids=["kumactl's", "pod discovery's"])
 async def test_http_requests_are_counted_as_they_were_answered(
     real: bool, labelled: Callable[[Identity], object]
 ) -> None:
@@ -155,7 +158,13 @@ async def test_http_requests_are_counted_as_they_were_answered(
         assert await it.asked(SUCCESS, Side.PRIMARY) == Counts(total=50, bad=0)
 
 
-@pytest.mark.parametrize("labelled", [KUMA.target, found_by], ids=["kumactl's", "pod discovery's"])
+@pytest.mark.parametrize(
+    ("real", "labelled"),
+    [
+        pytest.param(False, KUMA.target, id=f"{OWN}, {KUMACTL}"),
+        pytest.param(True, found_by, id=f"the real one, {PODS}", marks=NEEDS_REAL),
+    ],
+)
 async def test_grpc_fails_by_its_status_and_by_that_of_http(real: bool, labelled: Callable[[Identity], object]) -> None:
     async with bench(real, labelled, AppProtocol.GRPC) as it:
         it.answered(PRIMARY, *[(200, 0)] * 20, *[(200, 5)] * 20)

@@ -125,6 +125,20 @@ async def test_meshservices_are_switched_on_in_mid_rollout(cluster: InMemoryClus
         assert stage.routes == []
 
 
+@pytest.mark.parametrize("how", ["the Mesh's mode", "the annotation"])
+async def test_at_rest_the_route_is_rewritten_in_the_new_form_too(cluster: InMemoryCluster, how: str) -> None:
+    async with kuma_stage(cluster, Form.LEGACY) as stage:
+        await stage.onboarded("shop")
+        name = "kuma-system/checkout.shop"
+        if how == "the annotation":
+            cluster.edit(ref(CANARY), {"spec": {"kumaForm": "meshservice"}})
+        else:
+            stage.mode("Everywhere")
+        await stage.until(lambda: "sectionName" in stage.route(name)["spec"]["to"][0]["targetRef"], within=60)
+        assert stage.routes == [name]
+        assert shares(stage.route(name)) == [100, 0]
+
+
 async def test_a_service_that_says_nothing_of_its_protocol_is_told_and_nothing_begins(cluster: InMemoryCluster) -> None:
     async with kuma_stage(cluster, Form.LEGACY) as stage:
         await stage.onboarded("shop")
