@@ -12,11 +12,25 @@ from canary.sandbox.ledger import Ledger, Outcome
 LINKERD_EDGES_MS = tuple(float(digit * 10**power) for power in range(5) for digit in (1, 2, 3, 4, 5))
 """The proxy's buckets: 1, 2, 3, 4, 5, 10, ... 50000."""
 
+_OF_EVERY_REQUEST = {
+    "direction": "inbound",
+    "tls": "true",
+    "srv_kind": "default",
+    "srv_name": "all-unauthenticated",
+    "route_kind": "default",
+    "route_name": "default",
+    "error": "",
+}
+
 _GRPC_FAILURES = frozenset({2, 4, 7, 13, 14, 15})
 """What the proxy classifies as failure (linkerd2-proxy, `http::classify::grpc`)."""
 
 
 def _lines(pod: Identity, ledger: Ledger) -> Iterator[str]:
+    if ledger.answers:
+        requests = {key: value for key, value in _OF_EVERY_REQUEST.items() if key != "error"}
+        yield "# TYPE request_total counter"
+        yield f"request_total{{{written(requests)}}} {sum(one.count for one in ledger.answers.values())}"
     yield "# TYPE response_total counter"
     if ledger.probes:
         yield f"response_total{{{_probe()}}} {ledger.probes}"
@@ -31,36 +45,13 @@ def _lines(pod: Identity, ledger: Ledger) -> Iterator[str]:
 def _labels(outcome: Outcome) -> str:
     failed = outcome.code >= 500 or outcome.grpc in _GRPC_FAILURES
     grpc = {} if outcome.grpc is None else {"grpc_status": str(outcome.grpc)}
-    return written(
-        {
-            "direction": "inbound",
-            "tls": "true",
-            "srv_kind": "default",
-            "srv_name": "all-unauthenticated",
-            "route_kind": "default",
-            "route_name": "default",
-            "status_code": str(outcome.code),
-            "classification": "failure" if failed else "success",
-            **grpc,
-            "error": "",
-        }
-    )
+    classified = {"status_code": str(outcome.code), "classification": "failure" if failed else "success"}
+    return written({**_OF_EVERY_REQUEST, **classified, **grpc})
 
 
 def _probe() -> str:
-    return written(
-        {
-            "direction": "inbound",
-            "tls": "no_identity",
-            "srv_kind": "default",
-            "srv_name": "all-unauthenticated",
-            "route_kind": "default",
-            "route_name": "probe",
-            "status_code": "200",
-            "classification": "success",
-            "error": "",
-        }
-    )
+    probe = {"tls": "no_identity", "route_name": "probe", "status_code": "200", "classification": "success"}
+    return written({**_OF_EVERY_REQUEST, **probe})
 
 
 def _found_by(pod: Identity) -> Mapping[str, str]:

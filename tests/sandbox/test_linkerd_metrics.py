@@ -44,6 +44,14 @@ def test_5xx_and_grpcs_own_faults_are_failures_in_linkerds_reading() -> None:
     }
 
 
+def test_requests_are_counted_without_their_outcome() -> None:
+    ledger = Ledger(LINKERD_EDGES_MS)
+    for outcome in (Outcome(HOST, 200), Outcome(HOST, 200), Outcome(HOST, 503)):
+        ledger.add(outcome, 1.0)
+    found = dict(samples("\n".join(exporter("linkerd").lines(WHO, ledger))))
+    assert [value for head, value in found.items() if head.startswith("request_total{")] == [3]
+
+
 def test_probes_are_a_route_of_their_own() -> None:
     assert counted(Ledger(LINKERD_EDGES_MS, probes=9)) == {("probe", "200", "", "success"): 9}
 
