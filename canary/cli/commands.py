@@ -6,6 +6,7 @@ Not its job: whether a command makes sense. The controller knows, and says so.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,6 +24,7 @@ from canary.cli.canaries import (
     Where,
     canaries,
 )
+from canary.cli.options import Output, OutputOption
 from canary.errors import CanaryError, Unavailable
 from canary.rollout.model import CommandName
 from canary.spec.units import format_duration, parse_duration
@@ -48,6 +50,16 @@ class Order:
     patience: timedelta | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What became of a command: the sentence to tell, and where the canary stands. `phase` is "" for one not awaited."""
+
+    text: str
+    answered: bool
+    phase: str = ""
+    message: str = ""
+
+
 def register(app: typer.Typer) -> None:
     """Add the six commands to the command line."""
     for command, meaning in MEANING.items():
@@ -59,6 +71,7 @@ def _runner(command: CommandName) -> Callable[..., None]:
         name: NameArgument,
         timeout: Annotated[str, typer.Option("--timeout", help="How long to wait for the answer.")] = "15s",
         wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the controller's answer.")] = True,
+        output: OutputOption = Output.TEXT,
         namespace: NamespaceOption = None,
         kubeconfig: KubeconfigOption = None,
         context: ContextOption = None,
@@ -66,9 +79,18 @@ def _runner(command: CommandName) -> Callable[..., None]:
         patience = _patience(timeout)
         where = Where(kubeconfig=kubeconfig, context=context, namespace=namespace)
         order = Order(name=name, command=command, patience=patience if wait else None)
-        print(asyncio.run(_carry_out(where, order)))
+        namespace, given = asyncio.run(_carry_out(where, order))
+        print(as_json(namespace, order, given) if output is Output.JSON else given.text)
 
     return run
+
+
+def as_json(namespace: str, order: Order, given: Given) -> str:
+    """Return what `-o json` prints."""
+    standing = {"answered": given.answered, "phase": given.phase, "message": given.message}
+    return json.dumps(
+        {"namespace": namespace, "name": order.name, "command": order.command.value, **standing}, indent=2
+    )
 
 
 def _patience(text: str) -> timedelta:
@@ -78,12 +100,12 @@ def _patience(text: str) -> timedelta:
         raise typer.BadParameter(f"found {text!r}, allowed is {error}", param_hint="--timeout") from error
 
 
-async def _carry_out(where: Where, order: Order) -> str:
+async def _carry_out(where: Where, order: Order) -> tuple[str, Given]:
     async with canaries(where) as cluster:
-        return await give(cluster, order)
+        return cluster.namespace, await give(cluster, order)
 
 
-async def give(cluster: Canaries, order: Order) -> str:
+async def give(cluster: Canaries, order: Order) -> Given:
     """Hand over a command and return what to tell: the answer, or that it was handed over when nobody waits.
 
     Raises CanaryError with the controller's reason when it is refused, and when no answer comes in time.
@@ -93,7 +115,8 @@ async def give(cluster: Canaries, order: Order) -> str:
     known = await cluster.refusals(order.name)
     await cluster.command(order.name, order.command)
     if order.patience is None:
-        return f"{name}: `{order.command}` is handed over; `canary status {order.name}` shows what comes of it"
+        text = f"{name}: `{order.command}` is handed over; `canary status {order.name}` shows what comes of it"
+        return Given(text=text, answered=False)
     try:
         async with asyncio.timeout(order.patience.total_seconds()):
             return await _answer(cluster, order, before, known)
@@ -104,7 +127,7 @@ async def give(cluster: Canaries, order: Order) -> str:
         ) from error
 
 
-async def _answer(cluster: Canaries, order: Order, before: Mapping[str, Any], known: Mapping[str, str]) -> str:
+async def _answer(cluster: Canaries, order: Order, before: Mapping[str, Any], known: Mapping[str, str]) -> Given:
     """Return the answer once the controller has carried the command out and taken it away."""
     while True:
         try:
@@ -116,8 +139,9 @@ async def _answer(cluster: Canaries, order: Order, before: Mapping[str, Any], kn
             raise CanaryError(f"{cluster.namespace}/{order.name}: {refused[-1]}")
         if _is_answered(before, canary):
             status = canary["status"]
-            told = f"{status.get('phase', '')}: {status.get('message', '')}"
-            return f"{cluster.namespace}/{order.name}: `{order.command}` is carried out. {told}"
+            phase, message = str(status.get("phase", "")), str(status.get("message", ""))
+            text = f"{cluster.namespace}/{order.name}: `{order.command}` is carried out. {phase}: {message}"
+            return Given(text=text, answered=True, phase=phase, message=message)
         await asyncio.sleep(LOOK_EVERY_S)
 
 

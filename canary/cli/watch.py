@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Annotated
 
 import typer
@@ -14,6 +15,8 @@ from rich.live import Live
 from canary.cli.awaited import Aim, Awaited, Result, Standing
 from canary.cli.canaries import ContextOption, KubeconfigOption, NameArgument, NamespaceOption, Where
 from canary.cli.following import Followed, Wanted, following, named
+from canary.cli.options import Output, OutputOption
+from canary.cli.status import as_json
 from canary.cli.watch_view import event_line, fresh, line, screen
 from canary.cli.watched import Objects, Told, Traces, View, view
 from canary.controller.names import target_of
@@ -23,6 +26,9 @@ REDRAWN_S = 1.0
 """How often the screen is drawn anew when nothing changes: its times go on."""
 
 KINDS = (Wanted(kind=POD), Wanted(kind=DEPLOYMENT), Wanted(kind=EVENT, of="involvedObject.kind=Canary"))
+
+
+Draw = Callable[[View], None]
 
 
 def register(app: typer.Typer) -> None:
@@ -35,6 +41,7 @@ def watch(
     until_done: Annotated[
         bool, typer.Option("--until-done", help="End with the rollout, with the exit status of `canary wait`.")
     ] = False,
+    output: OutputOption = Output.TEXT,
     namespace: NamespaceOption = None,
     kubeconfig: KubeconfigOption = None,
     context: ContextOption = None,
@@ -43,19 +50,22 @@ def watch(
     where = Where(kubeconfig=kubeconfig, context=context, namespace=namespace)
     console = Console(highlight=False, markup=False)
     try:
-        standing = asyncio.run(_watched(where, name, console, until_done=until_done))
+        drawing = _drawing(console) if output is Output.TEXT else nullcontext(_Objects())
+        standing = asyncio.run(_watched(where, name, drawing, until_done=until_done))
     except KeyboardInterrupt:
         return
     if standing.result is not Result.PROMOTED:
         raise typer.Exit((standing.result or Result.ENDED).exit_status)
 
 
-async def _watched(where: Where, name: str, console: Console, *, until_done: bool) -> Standing:
-    async with following(where, (named(CANARY, name), *KINDS)) as followed, _drawing(console) as draw:
+async def _watched(
+    where: Where, name: str, drawing: AbstractAsyncContextManager[Draw], *, until_done: bool
+) -> Standing:
+    async with following(where, (named(CANARY, name), *KINDS)) as followed, drawing as draw:
         return await until_over(followed, name, draw, until_done=until_done)
 
 
-async def until_over(followed: Followed, name: str, draw: Callable[[View], None], *, until_done: bool) -> Standing:
+async def until_over(followed: Followed, name: str, draw: Draw, *, until_done: bool) -> Standing:
     """Draw each change until the rollout is over; without `until_done` until the Canary is gone.
 
     Raises NotFound, with the Canaries that are there, when there is none of that name.
@@ -81,7 +91,7 @@ async def until_over(followed: Followed, name: str, draw: Callable[[View], None]
 
 
 @asynccontextmanager
-async def _drawing(console: Console) -> AsyncIterator[Callable[[View], None]]:
+async def _drawing(console: Console) -> AsyncIterator[Draw]:
     """Return how a view is shown: on the whole screen of a terminal, whose last picture stays, or line by line."""
     if not console.is_terminal:
         yield _Lines(console)
@@ -99,6 +109,19 @@ async def _drawing(console: Console) -> AsyncIterator[Callable[[View], None]]:
             live.stop()
             for last in shown:
                 console.print(screen(last, console.width))
+
+
+class _Objects:
+    """Prints each change as one line of JSON, as `canary status NAME -o json` has it."""
+
+    def __init__(self) -> None:
+        self._last: object = None
+
+    def __call__(self, now: View) -> None:
+        shown = as_json(now.canary)
+        if shown != self._last:
+            self._last = shown
+            print(json.dumps(shown), flush=True)
 
 
 class _Lines:

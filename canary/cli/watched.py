@@ -57,6 +57,7 @@ class View:
     """Everything that is drawn. `plan` is None where the spec has faults; `waits` is the moment that it waits for."""
 
     name: str
+    canary: Manifest
     plan: Plan | None
     status: Status
     pods: tuple[Pod, ...]
@@ -100,6 +101,7 @@ def view(objects: Objects, traces: Traces, trouble_of_watch: str = "") -> View:
     plan = _plan(canary)
     return View(
         name=f"{canary['metadata']['namespace']}/{canary['metadata']['name']}",
+        canary=canary,
         plan=plan,
         status=status,
         pods=tuple(_pods(objects)),

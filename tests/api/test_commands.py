@@ -17,7 +17,7 @@ pytestmark = pytest.mark.xdist_group("api")
 
 
 async def command(cluster: Canaries, name: CommandName) -> str:
-    return await give(cluster, Order(name="checkout", command=name, patience=parse_duration("60s")))
+    return (await give(cluster, Order(name="checkout", command=name, patience=parse_duration("60s")))).text
 
 
 async def refusal(cluster: Canaries, name: CommandName) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -124,3 +125,11 @@ def test_a_namespace_without_canaries_is_told_with_the_remedy(api: Api) -> None:
 def test_wrong_usage_is_exit_status_2(api: Api, words: tuple[str, ...]) -> None:
     assert run("pause", *words, "--kubeconfig", api.kubeconfig).status == 2
     assert api.writes == []
+
+
+def test_json_tells_what_became_of_a_command(api: Api) -> None:
+    ended = run("pause", "checkout", "--no-wait", "-o", "json", "--kubeconfig", api.kubeconfig)
+    assert (ended.status, json.loads(ended.out)) == (
+        0,
+        {"namespace": "shop", "name": "checkout", "command": "pause", "answered": False, "phase": "", "message": ""},
+    )

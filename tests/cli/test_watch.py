@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import threading
 from collections.abc import Iterator
@@ -223,3 +224,15 @@ def test_a_name_that_is_not_there_is_told(api: WatchedApi) -> None:
 def test_the_plan_of_the_builders_is_that_of_the_screen() -> None:
     plan = plan_from(canary(), timing=a_plan().timing, default_mesh="istio")
     assert [step.weight for step in plan.steps] == [5, 25, 50]
+
+
+def test_for_programs_each_change_is_an_object_on_a_line(api: WatchedApi) -> None:
+    target = deployment(annotations=settings(enabled="true"))
+    target["metadata"]["generation"] = 3
+    revision = replace(NEW, digest=digest(target["spec"]["template"]))
+    over = replace(STATUS, phase=Phase.SUCCEEDED, stable=revision, revision=revision, target_generation=3)
+    api.hold(target, {**canary(), "status": status_to_json(over)})
+    ended = run("watch", "checkout", "--until-done", "-o", "json", "--kubeconfig", api.kubeconfig)
+    [shown] = [json.loads(each) for each in ended.out.splitlines()]
+    assert (ended.status, shown["name"], shown["status"]["phase"]) == (0, "checkout", "Succeeded")
+    assert "memory" not in shown["status"]
