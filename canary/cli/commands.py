@@ -52,7 +52,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
-    """What became of a command: the sentence to tell, and where the canary stands. `phase` is "" for one not awaited."""
+    """What became of a command: the sentence to tell, and where the canary stands, "" where no answer was awaited."""
 
     text: str
     answered: bool

@@ -36,7 +36,7 @@ def register(app: typer.Typer) -> None:
     app.command(name="watch")(watch)
 
 
-def watch(
+def watch(  # noqa: PLR0913 - each is a flag that users know by its name
     name: NameArgument,
     until_done: Annotated[
         bool, typer.Option("--until-done", help="End with the rollout, with the exit status of `canary wait`.")
