@@ -150,12 +150,12 @@ class KubeCluster:
         return (kind, "") in self._reflectors or (kind, namespace) in self._reflectors
 
     def has_field(self, kind: Kind, version: str, path: str) -> bool | None:
-        for crd in self._cache.listed(CRD, "", {}):
-            spec = crd["spec"]
-            if (spec.get("group"), spec.get("names", {}).get("kind")) == (kind.group, kind.kind):
-                found = [each.get("schema") for each in spec["versions"] if each.get("name") == version]
-                return knows(found[0], path) if found and found[0] is not None else None
-        return None
+        if not self._discovery.served(kind):
+            return None
+        crd = self._cache.get(ObjectRef(CRD, "", f"{self._discovery.resource(kind).plural}.{kind.group}")) or {}
+        versions = crd.get("spec", {}).get("versions", ())
+        schema = next((each.get("schema") for each in versions if each.get("name") == version), None)
+        return None if schema is None else knows(schema, path)
 
     async def read(self, ref: ObjectRef) -> Manifest | None:
         path = self._discovery.resource(ref.kind).path(ref.namespace, ref.name)
