@@ -28,7 +28,7 @@ def install(plane: ControlPlane, *files: Path) -> Path:
 
     Return the kubeconfig of the controller's ServiceAccount, once all is served.
     """
-    crds = [crd(), _scaled_object(), *(_without_rules(yaml.safe_load(file.read_text())) for file in files)]
+    crds = [crd(), _scaled_object(), *(yaml.safe_load(file.read_text()) for file in files)]
     return asyncio.run(_install(plane, crds))
 
 
@@ -38,7 +38,7 @@ async def _install(plane: ControlPlane, crds: list[dict[str, Any]]) -> Path:
         people = await _people(http)
         await people.apply({"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}})
         for each in crds:
-            await _define(http, each)
+            await define(http, each)
         for each in [*_documents("namespace.yaml"), *_documents("rights.yaml")]:
             await people.apply(each)
         return plane.kubeconfig_for("controller", await _token(http))
@@ -72,7 +72,9 @@ def _documents(name: str) -> list[dict[str, Any]]:
     return [each for each in yaml.safe_load_all((INSTALL / name).read_text(encoding="utf-8")) if each]
 
 
-async def _define(http: KubeHttp, definition: dict[str, Any]) -> None:
+async def define(http: KubeHttp, crd: dict[str, Any]) -> None:
+    """Install a CRD and return once it is served."""
+    definition = _without_rules(crd)
     path, name = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", definition["metadata"]["name"]
     await http.send(Call(method="POST", path=path, what=name, body=definition, deadline_s=60))
     async with asyncio.timeout(SERVED_WITHIN_S):
