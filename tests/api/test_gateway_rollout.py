@@ -1,0 +1,69 @@
+"""A whole rollout on a real control plane with a route of the Gateway API, which a mesh's stand-in answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from canary.clients.kube import kube_cluster
+from canary.clients.kube_http import connect
+from canary.ports import CANARY, SERVICE
+from canary.rollout.phases import Phase
+from canary.sandbox.acceptance import Acceptance
+from canary.sandbox.kinds import GRPC_ROUTE, HTTP_ROUTE
+from meshes.contract import Manifest
+from tests.api.harness import Harness
+from tests.api.people import closed
+from tests.builders import service
+from tests.meshes.gamma_objects import PARENT, http_route, to
+
+pytestmark = pytest.mark.xdist_group("api")
+
+USERS = http_route(
+    {"matches": [{"path": {"type": "Exact", "value": "/admin"}}], "backendRefs": [to("admin")]},
+    {"backendRefs": [to("checkout")], "timeouts": {"request": "2s"}},
+    parents=(PARENT, {"name": "public"}),
+    hostnames=["checkout.example.com"],
+)
+
+
+def backends(route: Manifest | None, rule: int) -> dict[str, int]:
+    return {item["name"]: item["weight"] for item in route["spec"]["rules"][rule]["backendRefs"]} if route else {}
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["own", "users"])
+async def test_versions_are_promoted_and_rolled_back_by_an_http_route(at_work: Harness, own: bool) -> None:
+    name, rule = ("checkout", 0) if own else ("edge", 1)
+    noted: dict[str, Any] = {"mesh": "gateway-api", **({} if own else {"route": name})}
+    http = await connect(at_work.plane.kubeconfig)
+    kinds = (CANARY, SERVICE, HTTP_ROUTE, GRPC_ROUTE)
+    try:
+        await at_work.people.know(HTTP_ROUTE)
+        async with (
+            kube_cluster(http, kinds, [at_work.namespace]) as view,
+            Acceptance(view, "gateway-api", http.clock),
+        ):
+            here = at_work.ref(HTTP_ROUTE, name)
+            if not own:
+                await at_work.people.apply(service("admin", namespace=at_work.namespace))
+                await at_work.people.apply({**USERS, "metadata": {"name": name, "namespace": at_work.namespace}})
+                await at_work.until(lambda: view.get(here))
+            before = view.get(here)
+            await at_work.onboarded(**noted)
+            at_rest = backends(view.get(here), rule)
+            await at_work.push("2.0", **noted)
+            await at_work.until(lambda: backends(view.get(here), rule) == {"checkout": 50, "checkout-canary": 50})
+            await at_work.until_phase(Phase.SUCCEEDED)
+            assert backends(view.get(here), rule) == at_rest
+            at_work.metrics.set("checkout", bad=1.0)
+            await at_work.push("3.0", **noted)
+            await at_work.until_phase(Phase.FAILED)
+            assert at_work.serving() == ("2.0", 3)
+            after = view.get(here)
+            assert after is not None
+            if before is not None:
+                assert after["spec"] == before["spec"]
+                assert after["metadata"].get("labels") == before["metadata"].get("labels")
+    finally:
+        await closed(http)
