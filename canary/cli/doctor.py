@@ -21,6 +21,7 @@ from canary.cli.diagnosis import Diagnosis, State, failed, passed, skipped
 from canary.cli.doctor_rights import ACCOUNT, needed, rights
 from canary.cli.doctor_slack import slack
 from canary.cli.options import MeshOption, Output, OutputOption, ScrapeOption, duration
+from canary.cli.prometheus_access import access
 from canary.cli.status_view import console
 from canary.clients.kube_http import KubeHttp, connect
 from canary.clients.prometheus import Prometheus
@@ -88,7 +89,7 @@ def doctor(  # noqa: PLR0913 - each is a flag that users know by its name
         lease_namespace=lease_namespace,
         mesh=mesh,
         scrape=duration(scrape_interval, "--scrape-interval", least=timedelta(seconds=1)),
-        prometheus=PrometheusAccess(url=url, token_file=prometheus_token_file) if url else None,
+        prometheus=access(url, prometheus_token_file, os.environ) if url else None,
         channel=slack_channel,
     )
     found = asyncio.run(_all(asked))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,7 @@ from canary.app import mesh_named
 from canary.cli import plan_view
 from canary.cli.lint import read_paths
 from canary.cli.options import MeshOption, Output, OutputOption, PathsArgument, ScrapeOption, duration
+from canary.cli.prometheus_access import access
 from canary.clients.prometheus import Prometheus
 from canary.clients.prometheus_http import PrometheusAccess
 from canary.controller.services import ports_of
@@ -79,11 +81,11 @@ def plan(  # noqa: PLR0913 - each is a flag that users know by its name
     )
     subjects, bundle = _subjects(paths, Settings(mesh=mesh, timing=timing), namespace)
     start = None if pod_start is None else duration(pod_start, "--pod-start")
-    access = PrometheusAccess(url=prometheus_url, token_file=prometheus_token_file) if prometheus_url else None
+    asked = access(prometheus_url, prometheus_token_file, os.environ) if prometheus_url else None
     over = duration(window, "--window", least=timedelta(minutes=1))
     found = [_forecast(subject, bundle, replicas, start) for subject in subjects]
-    if access is not None:
-        found = asyncio.run(_with_readings(found, subjects, bundle, (access, over)))
+    if asked is not None:
+        found = asyncio.run(_with_readings(found, subjects, bundle, (asked, over)))
     if output is Output.JSON:
         print(json.dumps([_as_json(one) for one in found], indent=2))
     else:
@@ -143,9 +145,9 @@ def _pod_start(subject: Subject) -> timedelta:
 async def _with_readings(
     found: Sequence[Forecast], subjects: Sequence[Subject], bundle: Bundle, asked: tuple[PrometheusAccess, timedelta]
 ) -> list[Forecast]:
-    access, window = asked
+    prometheus_access, window = asked
     read: list[Forecast] = []
-    async with Prometheus(access) as prometheus:
+    async with Prometheus(prometheus_access) as prometheus:
         await prometheus.check()
         for one, subject in zip(found, subjects, strict=True):
             question = Asked(
