@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import typer
 from rich.text import Text
@@ -148,12 +147,6 @@ async def _of_api(http: KubeHttp, asked: Asked) -> list[Diagnosis]:
     ]
 
 
-def without_credentials(url: str) -> str:
-    """Return an address as it may be shown: `user:password@` is left out."""
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-
-
 async def _of_prometheus(asked: Asked) -> AsyncIterator[Diagnosis]:
     if asked.prometheus is None:
         yield skipped("prometheus", "no address is given", "name it with --prometheus-url")
@@ -165,6 +158,6 @@ async def _of_prometheus(asked: Asked) -> AsyncIterator[Diagnosis]:
             remedy = "check --prometheus-url, the network and the credentials; from outside use kubectl port-forward"
             yield failed("prometheus", str(error), remedy)
             return
-        yield passed("prometheus", without_credentials(asked.prometheus.url))
+        yield passed("prometheus", asked.prometheus.shown)
         yield await doctor_metrics.metrics(prometheus, asked.mesh)
         yield await doctor_metrics.scrapes(prometheus, asked.mesh, asked.scrape)

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from canary.cli.diagnosis import Diagnosis, State
-from canary.cli.doctor import without_credentials
 from canary.cli.doctor_rights import Right, documents, needed
 from canary.cli.doctor_slack import slack
 from tests.cli.api_server import kubeconfig
@@ -107,8 +106,12 @@ def test_a_prometheus_that_fails_is_told(nowhere: Path) -> None:
     assert "metrics" not in found
 
 
-def test_an_address_is_shown_without_its_password() -> None:
-    assert without_credentials("https://me:secret@prometheus:9090/prom") == "https://prometheus:9090/prom"
+def test_an_address_is_shown_without_its_password(nowhere: Path) -> None:
+    with prometheus(istio()) as url:
+        secret = url.replace("http://", "http://me:secret@")
+        ended = run("doctor", "--prometheus-url", secret, "-o", "json", "--kubeconfig", nowhere)
+    assert told(ended)["prometheus"][:2] == ("passed", url)
+    assert "secret" not in ended.out
 
 
 def test_the_rights_that_are_asked_for_are_those_of_the_manifests() -> None:

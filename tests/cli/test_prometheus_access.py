@@ -14,11 +14,12 @@ def test_credentials_come_from_the_environment_of_the_controller() -> None:
         "CANARY_PROMETHEUS_USER": "me",
         "CANARY_PROMETHEUS_PASSWORD_FILE": "/password",
     }
-    assert access("http://prometheus:9090", Path("/token"), environment) == PrometheusAccess(
+    assert access("http://prometheus:9090", None, environment) == PrometheusAccess(
         url="http://prometheus:9090",
-        token_file=Path("/token"),
         ca_file=Path("/ca.pem"),
         user="me",
         password_file=Path("/password"),
     )
-    assert access("http://prometheus:9090", None, {}) == PrometheusAccess(url="http://prometheus:9090")
+    assert access("http://prometheus:9090", Path("/token"), {}) == PrometheusAccess(
+        url="http://prometheus:9090", token_file=Path("/token")
+    )
