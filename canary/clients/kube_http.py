@@ -232,6 +232,6 @@ async def connect(
             raise ConfigError(f"no credentials in this Pod: {error}; mount a ServiceAccount's token") from error
     else:
         await _load_kubeconfig(configuration, kubeconfig, context)
-    configuration.connection_pool_maxsize = 100
+    configuration.connection_pool_maxsize = 0  # no limit: each watch, of a kind in a namespace, holds a connection
     configuration.retries = None  # 0 would be without end: aiohttp_retry stops when attempt == attempts, from 1 on
     return KubeHttp(ApiClient(configuration), ServerClock(), on_request)

@@ -28,7 +28,7 @@ def install(plane: ControlPlane, *files: Path) -> Path:
 
     Return the kubeconfig of the controller's ServiceAccount, once all is served.
     """
-    crds = [crd(), _scaled_object(), *(yaml.safe_load(file.read_text()) for file in files)]
+    crds = [crd(), *(_anything(*each) for each in OTHERS), *(yaml.safe_load(file.read_text()) for file in files)]
     return asyncio.run(_install(plane, crds))
 
 
@@ -105,16 +105,25 @@ async def _is_served(http: KubeHttp, definition: dict[str, Any]) -> bool:
     return True
 
 
-def _scaled_object() -> dict[str, Any]:
-    """KEDA's kind as far as the API server is concerned; there is nothing here that scales."""
-    anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    version = {"name": "v1alpha1", "served": True, "storage": True, "schema": {"openAPIV3Schema": anything}}
-    names = {"kind": "ScaledObject", "listKind": "ScaledObjectList", "plural": "scaledobjects"}
+OTHERS = (
+    ("keda.sh", "v1alpha1", "ScaledObject"),
+    ("linkerd.io", "v1alpha2", "ServiceProfile"),
+    ("split.smi-spec.io", "v1alpha2", "TrafficSplit"),
+)
+"""Kinds that the controller watches, and whose content is nothing to the API server here."""
+
+
+def _anything(group: str, version: str, kind: str) -> dict[str, Any]:
+    """Return the CRD of a kind that takes everything."""
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    served = {"name": version, "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    plural = f"{kind.lower()}s"
+    names = {"kind": kind, "listKind": f"{kind}List", "plural": plural}
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": "scaledobjects.keda.sh"},
-        "spec": {"group": "keda.sh", "scope": "Namespaced", "names": names, "versions": [version]},
+        "metadata": {"name": f"{plural}.{group}"},
+        "spec": {"group": group, "scope": "Namespaced", "names": names, "versions": [served]},
     }
 
 

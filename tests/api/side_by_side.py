@@ -3,20 +3,22 @@
     @scene
     async def test_a_good_version_is_promoted(it: Harness) -> None: ...
 
-makes a test of a scenario. The first test of a module that waits for its scenario lets those of the others go on too.
+makes a test of a scenario. The first test of a folder that waits for its scenario lets those of the others go on too.
+The fixture `ensemble` is the folder's, since what is started for it ends with the folder's last test.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from canary.sandbox.acceptance import Acceptance
 from tests.api.control_plane import ControlPlane
 from tests.api.harness import SHORT_TIMES, Harness, fresh_name, playing
 from tests.api.process import Process
@@ -31,25 +33,29 @@ _SCENES: dict[tuple[str, str], Scene] = {}
 
 def scene(play: Scene) -> Callable[..., Awaitable[None]]:
     """Return a test that passes when the scenario does."""
-    name = play.__name__
+    name, module = play.__name__, play.__module__
 
     async def test(ensemble: Ensemble, request: pytest.FixtureRequest) -> None:
-        request.node.user_properties.append(("seconds", await ensemble.played(name)))
+        request.node.user_properties.append(("seconds", await ensemble.played(f"{module}.{name}")))
 
-    test.__name__, test.__doc__, test.__module__, test.__qualname__ = name, play.__doc__, play.__module__, name
-    _SCENES[play.__module__, name] = play
-    return pytest.mark.asyncio(loop_scope="module")(test)
+    test.__name__, test.__doc__, test.__module__, test.__qualname__ = name, play.__doc__, module, name
+    _SCENES[module, name] = play
+    return pytest.mark.asyncio(loop_scope="package")(test)
 
 
-def scenes_of(items: Iterable[pytest.Item], module: str) -> dict[str, Scene]:
-    """Return the scenarios of a module whose tests are among the items."""
-    names = [item.name for item in items if isinstance(item, pytest.Function) and item.module.__name__ == module]
-    return {name: _SCENES[module, name] for name in names if (module, name) in _SCENES}
+def scenes_of(items: Iterable[pytest.Item], package: str) -> dict[str, Scene]:
+    """Return the scenarios of a package whose tests are among the items, by module and name."""
+    found: dict[str, Scene] = {}
+    for item in items:
+        module = item.module.__name__ if isinstance(item, pytest.Function) else ""
+        if module.rpartition(".")[0] == package and (module, item.name) in _SCENES:
+            found[f"{module}.{item.name}"] = _SCENES[module, item.name]
+    return found
 
 
 @dataclass(slots=True)
 class Ensemble:
-    """The scenarios of a module at play. `installed` is the controller that all of them share, None when there is none;
+    """Scenarios at play. `installed` is the controller that all of them share, None when there is none;
     it has the rights of manifests/install and looks after all namespaces."""
 
     world: World
@@ -57,8 +63,10 @@ class Ensemble:
     _places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
     _tasks: dict[str, asyncio.Task[float]] = field(default_factory=dict)
 
-    def begin(self, name: str, play: Scene) -> None:
-        self._tasks[name] = asyncio.create_task(self._play(name, play), name=name)
+    def begin(self, scenes: Mapping[str, Scene]) -> None:
+        """Play scenes from now on, as many at a time as there are places for."""
+        for name, play in scenes.items():
+            self._tasks[name] = asyncio.create_task(self._play(name, play), name=name)
 
     async def played(self, name: str) -> float:
         """Wait for a scenario and raise what it raised; return how many seconds it took."""
@@ -91,8 +99,11 @@ class Ensemble:
 
 @asynccontextmanager
 async def ensemble(plane: ControlPlane, folder: Path, *, installed: bool) -> AsyncIterator[Ensemble]:
-    """Open a world of all namespaces, with a controller for all of it if `installed`."""
-    async with world(plane, folder, ()) as of:
+    """Open a world of all namespaces, with a controller for all of it if `installed`.
+
+    Routes of the Gateway API are accepted as Linkerd accepts them; the other meshes say nothing in their routes.
+    """
+    async with world(plane, folder, ()) as of, Acceptance(of.view, "linkerd", of.http.clock):
         process = _installed(of) if installed else None
         it = Ensemble(of, process)
         try:

@@ -13,7 +13,7 @@ import pytest
 from canary.clients.kube import kube_cluster
 from canary.clients.kube_http import connect
 from canary.errors import Rejected
-from canary.ports import CANARY, Change
+from canary.ports import CANARY, CONFIG_MAP, Change
 from meshes.contract import Kind, ObjectRef
 from tests.api.contract import real
 from tests.api.control_plane import ControlPlane
@@ -23,6 +23,8 @@ pytestmark = pytest.mark.xdist_group("api")
 
 PATIENCE_S = 40.0
 CRD = Kind("apiextensions.k8s.io", "CustomResourceDefinition")
+MANY = tuple(f"many-{number}" for number in range(60))
+"""More than a hundred watches. Namespaces need not be there to be watched."""
 
 
 @dataclass(slots=True)
@@ -94,6 +96,15 @@ async def test_a_watch_that_was_cut_goes_on_where_it_was(plane: ControlPlane) ->
         (Change.MODIFIED, "one", {"a": "2"}),
         (Change.DELETED, "two", {}),
     ]
+
+
+async def test_watches_of_many_namespaces_leave_room_for_requests(plane: ControlPlane) -> None:
+    http = await connect(plane.kubeconfig)
+    try:
+        async with asyncio.timeout(PATIENCE_S), kube_cluster(http, {CANARY, CONFIG_MAP}, MANY) as cluster:
+            assert await cluster.read(ObjectRef(CONFIG_MAP, MANY[0], "none")) is None
+    finally:
+        await closed(http)
 
 
 async def test_a_kind_is_watched_once_its_crd_is_there_and_no_more_once_it_is_gone(plane: ControlPlane) -> None:

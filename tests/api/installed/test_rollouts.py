@@ -12,7 +12,6 @@ from tests.api.side_by_side import scene
 from tests.builders import service
 
 pytestmark = pytest.mark.xdist_group("api-installed")
-INSTALLED = True
 
 ONBOARDED = ["Initializing", "Initialized"]
 PROMOTED = [*ONBOARDED, "Progressing", "Promoting", "Finalizing", "Succeeded"]

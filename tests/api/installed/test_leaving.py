@@ -13,7 +13,6 @@ from tests.api.side_by_side import scene
 from tests.builders import canary
 
 pytestmark = pytest.mark.xdist_group("api-installed")
-INSTALLED = True
 
 
 async def gave_back(it: Harness, tag: str, replicas: int = 3) -> None:

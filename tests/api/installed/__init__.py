@@ -1,0 +1,1 @@
+"""Scenarios under one `canary run` as manifests/install has it: its ServiceAccount and its rights, all namespaces."""

@@ -1,0 +1,70 @@
+"""What canaries cost a real API server, by what it wrote into its audit log."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from canary.ports import CANARY
+from canary.rollout.phases import Phase
+from canary.spec.status import status_from_json
+from tests.api.audit import Request, requests
+from tests.api.harness import QUICK, Harness
+from tests.api.side_by_side import scene
+from tests.builders import deployment, service
+
+pytestmark = pytest.mark.xdist_group("api-installed")
+
+NAMES = tuple(f"shop-{number}" for number in range(10))
+MINUTE_S = 60.0
+STEPS = "20,40@10m"
+
+
+def asked(it: Harness) -> list[Request]:
+    """What the controller asked for in the namespace until now; the watches of all namespaces are in none."""
+    return [each for each in requests(it.plane.folder) if each.namespace == it.namespace]
+
+
+async def quiet(it: Harness) -> list[Request]:
+    """Wait until nothing was asked for two seconds; return what was asked until then."""
+    seen: list[Request] = []
+    async with asyncio.timeout(60):
+        while seen != (now := asked(it)) or not seen:
+            seen = now
+            await asyncio.sleep(2)
+    return seen
+
+
+@scene
+async def test_ten_idle_canaries_cost_no_request_in_a_minute(it: Harness) -> None:
+    for name in NAMES:
+        await it.people.apply(service(name, namespace=it.namespace))
+        await it.people.apply(deployment(name, replicas=1, annotations=QUICK, namespace=it.namespace))
+    await it.until(lambda: [phase_of(it, name) for name in NAMES] == [Phase.INITIALIZED] * 10)
+    before = await quiet(it)
+    assert {each.name for each in before if each.resource == "canaries/status"} == set(NAMES)
+    await asyncio.sleep(MINUTE_S)
+    assert asked(it)[len(before) :] == []
+
+
+def phase_of(it: Harness, name: str) -> Phase | None:
+    live = it.live(CANARY, name)
+    return status_from_json(live.get("status")).phase if live is not None else None
+
+
+@scene
+async def test_a_step_costs_six_writes_and_its_evaluation_one_and_no_read(it: Harness) -> None:
+    await it.there(steps=STEPS)
+    await it.push("2.0", steps=STEPS)
+    await it.until_weight(20)
+    await it.until(lambda: effective(it, 20))
+    before = len(asked(it))
+    await it.until(lambda: effective(it, 40))
+    spent = asked(it)[before:]
+    assert [str(each) for each in spent if not each.writes] == []
+    assert len(spent) <= 6 + 1, [str(each) for each in spent]
+
+
+def effective(it: Harness, weight: int) -> bool:
+    return it.status.weight == weight and it.status.memory.effective_at is not None
