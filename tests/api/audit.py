@@ -35,6 +35,8 @@ class Request:
     namespace: str
     name: str
     code: int
+    forbidden: bool
+    """For lack of a right; a namespace that is being deleted answers 403 too."""
 
     @property
     def writes(self) -> bool:
@@ -79,4 +81,5 @@ def _read(log: Path, user: str) -> Iterator[Request]:
             namespace=target.get("namespace", ""),
             name=target.get("name", ""),
             code=int(event.get("responseStatus", {}).get("code", 0)),
+            forbidden=event.get("annotations", {}).get("authorization.k8s.io/decision") == "forbid",
         )

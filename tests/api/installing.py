@@ -23,6 +23,22 @@ RBAC = ("ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
 SERVED_WITHIN_S = 60.0
 
 
+Right = tuple[str, str, str]
+"""API group, resource with its subresource, verb."""
+
+
+def granted() -> set[Right]:
+    """Return what the roles of the controller in manifests/install allow."""
+    rules = [rule for each in _documents("rights.yaml") for rule in each.get("rules") or ()]
+    return {
+        (group, resource, verb)
+        for rule in rules
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
 def install(plane: ControlPlane, *files: Path) -> Path:
     """Create the node, the CRD of canary and those in the files, and what manifests/install gives the controller.
 

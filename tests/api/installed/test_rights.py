@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import yaml
 
 from canary.controller.scalers import SCALED_OBJECT
 from canary.ports import CANARY, CONFIG_MAP, DEPLOYMENT, HPA, NAMESPACE, SECRET
@@ -19,27 +18,11 @@ from meshes.contract import Kind, ObjectRef
 from meshes.kuma.names import INJECTION, MESH
 from tests.api.audit import requests
 from tests.api.harness import Harness
-from tests.api.installing import INSTALL
+from tests.api.installing import granted
 from tests.api.side_by_side import Ensemble, scene
 from tests.builders import PORT, autoscaler, config_map, metadata, secret, service
 
 pytestmark = pytest.mark.xdist_group("api-installed")
-
-Right = tuple[str, str, str]
-"""API group, resource with its subresource, verb."""
-
-
-def granted() -> set[Right]:
-    """What the roles of the controller allow."""
-    documents = yaml.safe_load_all((INSTALL / "rights.yaml").read_text(encoding="utf-8"))
-    rules = [rule for each in documents for rule in each.get("rules") or ()]
-    return {
-        (group, resource, verb)
-        for rule in rules
-        for group in rule["apiGroups"]
-        for resource in rule["resources"]
-        for verb in rule["verbs"]
-    }
 
 
 async def lived(it: Harness, scaler: dict[str, Any]) -> None:
@@ -132,5 +115,5 @@ async def test_a_whole_life_with_configuration(it: Harness) -> None:
 async def test_every_right_is_used_and_none_is_missing(ensemble: Ensemble) -> None:
     await ensemble.all_played()
     asked = requests(ensemble.world.plane.folder)
-    assert [str(each) for each in asked if each.code == 403] == []
+    assert [str(each) for each in asked if each.forbidden] == []
     assert {(each.group, each.resource, each.verb) for each in asked} == granted()
