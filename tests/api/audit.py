@@ -13,11 +13,9 @@ import yaml
 CONTROLLER = "canary-controller"
 """The ServiceAccount of manifests/install."""
 
-_COMPLETE = ("ResponseComplete", "ResponseStarted")
 _POLICY = {
     "apiVersion": "audit.k8s.io/v1",
     "kind": "Policy",
-    "omitStages": ["RequestReceived"],
     "rules": [
         {"level": "Metadata", "userGroups": ["system:serviceaccounts:canary-system"]},
         {"level": "None"},
@@ -55,31 +53,37 @@ def audit_flags(folder: Path) -> list[str]:
 
 
 def requests(folder: Path, account: str = CONTROLLER) -> list[Request]:
-    """Return what an account in canary-system asked for until now, in order. A watch is there from its beginning."""
-    return list(_read(_log(folder), f"system:serviceaccount:canary-system:{account}"))
+    """Return what an account in canary-system asked for until now, in order; the code is 0 before it was answered.
+
+    A watch may be answered late: 1.20 sends its headers with the first event.
+    """
+    found: dict[str, Request] = {}
+    for event in _events(_log(folder), f"system:serviceaccount:canary-system:{account}"):
+        found[event["auditID"]] = _request(event)
+    return list(found.values())
 
 
 def _log(folder: Path) -> Path:
     return folder / "audit.log"
 
 
-def _read(log: Path, user: str) -> Iterator[Request]:
-    seen: set[str] = set()
+def _events(log: Path, user: str) -> Iterator[dict[str, Any]]:
+    """Yield what was logged of each stage of a user's requests for objects; discovery is left out."""
     for line in log.read_text(encoding="utf-8").splitlines() if log.exists() else ():
         event: dict[str, Any] = json.loads(line)
-        if event["user"]["username"] != user or event["stage"] not in _COMPLETE or event["auditID"] in seen:
-            continue
-        seen.add(event["auditID"])  # a watch comes twice: as it starts and as it ends
-        target = event.get("objectRef")
-        if target is None:
-            continue  # discovery
-        subresource = target.get("subresource", "")
-        yield Request(
-            verb=event["verb"],
-            group=target.get("apiGroup", ""),
-            resource=f"{target['resource']}/{subresource}" if subresource else target["resource"],
-            namespace=target.get("namespace", ""),
-            name=target.get("name", ""),
-            code=int(event.get("responseStatus", {}).get("code", 0)),
-            forbidden=event.get("annotations", {}).get("authorization.k8s.io/decision") == "forbid",
-        )
+        if event["user"]["username"] == user and "objectRef" in event:
+            yield event
+
+
+def _request(event: dict[str, Any]) -> Request:
+    target = event["objectRef"]
+    subresource = target.get("subresource", "")
+    return Request(
+        verb=event["verb"],
+        group=target.get("apiGroup", ""),
+        resource=f"{target['resource']}/{subresource}" if subresource else target["resource"],
+        namespace=target.get("namespace", ""),
+        name=target.get("name", ""),
+        code=int(event.get("responseStatus", {}).get("code", 0)),
+        forbidden=event.get("annotations", {}).get("authorization.k8s.io/decision") == "forbid",
+    )

@@ -67,8 +67,10 @@ class Traffic:
         return self.by_namespace.setdefault(namespace, FakeMetrics(self.clock))
 
     async def query(self, promql: str, at: datetime) -> Sequence[Series]:
+        """Answer what is asked of Istio's metrics; of other meshes there are none."""
         named = _NAMESPACE.search(promql)
-        assert named is not None, promql
+        if named is None or "istio_" not in promql:
+            return []
         return await self.of(named[1]).query(promql, at)
 
 
