@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from canary.clients.kube_http import Call, KubeHttp, connect
-from canary.errors import NotFound
+from canary.errors import AlreadyExists, NotFound
 from canary.ports import NAMESPACE
 from canary.spec.crd import crd
 from meshes.contract import Kind
@@ -96,6 +97,21 @@ async def define(http: KubeHttp, crd: dict[str, Any]) -> None:
     async with asyncio.timeout(SERVED_WITHIN_S):
         while not await _is_served(http, definition):  # noqa: ASYNC110 - another process decides
             await asyncio.sleep(0.1)
+
+
+async def ensure(http: KubeHttp, crd: dict[str, Any]) -> None:
+    """Install a CRD unless it is there; one that is on its way out is waited for."""
+    path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{crd['metadata']['name']}"
+    async with asyncio.timeout(SERVED_WITHIN_S):
+        while True:
+            try:
+                return await define(http, crd)
+            except AlreadyExists:
+                with suppress(NotFound):
+                    live = await http.send(Call(method="GET", path=path, what=path))
+                    if "deletionTimestamp" not in live["metadata"]:
+                        return None
+            await asyncio.sleep(0.2)
 
 
 async def redefine(http: KubeHttp, crd: dict[str, Any]) -> None:
