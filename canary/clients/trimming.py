@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from sys import intern
 from typing import Any
 
 from canary.clients.crd_schema import skeleton
 from canary.contents import without_content
 from canary.ports import (
-    CANARY,
     CLAIM,
     CONFIG_MAP,
     CONTROLLER_REVISION,
-    DEPLOYMENT,
     ENDPOINT_SLICE,
     EVENT,
     NAMESPACE,
@@ -27,19 +26,23 @@ CONTENTS = (CONFIG_MAP, SECRET)
 NOBODY_EDITS = (POD, REPLICA_SET, ENDPOINT_SLICE, CONTROLLER_REVISION, EVENT, NAMESPACE, CLAIM, CRD)
 """Kinds of which nobody asks who edited an object."""
 WRITER = ("manager", "time", "subresource")
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+OURS = "f:canary.delivery/"
 
 
 def trimmed(kind: Kind, manifest: dict[str, Any], schemas: frozenset[Kind] = frozenset()) -> Manifest:
-    """Return the manifest without what is never read: managedFields but where commands are looked for (of what people
-    edit: who wrote and when), pods' specs, all of a claim but its access modes, the schemas of CRDs, what ConfigMaps
-    and Secrets hold (their hash instead). Of those of `schemas` stays which fields there are."""
+    """Return the manifest without what is never read: of managedFields all but who wrote when, and who set what of
+    ours; what kubectl applied last; pods' specs, all of a claim but its access modes, the schemas of CRDs, what
+    ConfigMaps and Secrets hold (their hash instead). Of those of `schemas` stays which fields there are."""
     if kind in CONTENTS:
         return without_content(manifest)
     metadata = dict(manifest["metadata"])
-    if kind not in (CANARY, DEPLOYMENT):
-        entries = metadata.pop("managedFields", None) or ()
-        if kind not in NOBODY_EDITS and entries:
-            metadata["managedFields"] = [{key: each[key] for key in WRITER if key in each} for each in entries]
+    entries = metadata.pop("managedFields", None) or ()
+    if kind not in NOBODY_EDITS and entries:
+        metadata["managedFields"] = [_writer(each) for each in entries]
+    annotations = metadata.get("annotations") or {}
+    if LAST_APPLIED in annotations:
+        metadata["annotations"] = {key: value for key, value in annotations.items() if key != LAST_APPLIED}
     kept = {**manifest, "metadata": metadata}
     if kind == POD:
         metadata.pop("annotations", None)
@@ -50,7 +53,28 @@ def trimmed(kind: Kind, manifest: dict[str, Any], schemas: frozenset[Kind] = fro
         kept["spec"] = {"accessModes": manifest["spec"].get("accessModes", [])}
     if kind == CRD:
         kept["spec"] = {**manifest["spec"], "versions": _versions(manifest["spec"], schemas)}
+    return dict(_with_shared_names(kept))
+
+
+def _writer(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return who wrote and when; where an annotation of ours was set (a command), also that, and whether the pod
+    template was: of all fields these are the ones that are asked for."""
+    kept = {key: entry[key] for key in WRITER if key in entry}
+    fields = entry.get("fieldsV1") or {}
+    annotations = (fields.get("f:metadata") or {}).get("f:annotations") or {}
+    ours = {key: value for key, value in annotations.items() if key.startswith(OURS)}
+    if ours:
+        kept["fieldsV1"] = {"f:metadata": {"f:annotations": ours}}
+        if "f:template" in (fields.get("f:spec") or {}):
+            kept["fieldsV1"]["f:spec"] = {"f:template": {}}
     return kept
+
+
+def _with_shared_names(value: Any) -> Any:
+    """Return the same with one copy of each field's name: parsed objects have one each, which is half of their size."""
+    if isinstance(value, dict):
+        return {intern(key): _with_shared_names(inner) for key, inner in value.items()}
+    return [_with_shared_names(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _versions(spec: Mapping[str, Any], schemas: frozenset[Kind]) -> list[dict[str, Any]]:

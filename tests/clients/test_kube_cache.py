@@ -7,7 +7,7 @@ from typing import Any
 from canary.clients.kube_cache import Cache
 from canary.clients.trimming import CRD, trimmed
 from canary.contents import content_of, without_content
-from canary.ports import CONFIG_MAP, POD, SECRET, SERVICE, Change, Watched
+from canary.ports import CONFIG_MAP, DEPLOYMENT, POD, SECRET, SERVICE, Change, Watched
 from meshes.contract import Kind, ObjectRef
 
 ONE = ObjectRef(CONFIG_MAP, "shop", "one")
@@ -111,3 +111,31 @@ def test_of_a_route_s_crd_stays_which_fields_there_are() -> None:
         {"name": "v1", "served": True, "schema": {"properties": names}},
         {"name": "v0", "served": False, "schema": None},
     ]
+
+
+def test_of_who_set_what_stays_what_commands_need_and_what_kubectl_applied_goes() -> None:
+    command: dict[str, Any] = {
+        "f:metadata": {"f:annotations": {"f:canary.delivery/command": {}, "f:other": {}}, "f:labels": {}}
+    }
+    entries = [
+        {"manager": "kubectl", "time": "t1", "operation": "Update", "fieldsV1": {"f:spec": {"f:template": {}}}},
+        {"manager": "me", "time": "t2", "fieldsV1": {**command, "f:spec": {"f:template": {"f:spec": {}}}}},
+        {"manager": "you", "time": "t3", "fieldsV1": command},
+    ]
+    applied = {"kubectl.kubernetes.io/last-applied-configuration": "{}", "kept": "yes"}
+    metadata = {"name": "checkout", "managedFields": entries, "annotations": applied}
+    manifest = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": {"replicas": 1}}
+    ours: dict[str, Any] = {"f:metadata": {"f:annotations": {"f:canary.delivery/command": {}}}}
+    assert trimmed(DEPLOYMENT, manifest) == {
+        **manifest,
+        "metadata": {
+            "name": "checkout",
+            "managedFields": [
+                {"manager": "kubectl", "time": "t1"},
+                {"manager": "me", "time": "t2", "fieldsV1": {**ours, "f:spec": {"f:template": {}}}},
+                {"manager": "you", "time": "t3", "fieldsV1": ours},
+            ],
+            "annotations": {"kept": "yes"},
+        },
+    }
+    assert set(metadata) == {"name", "managedFields", "annotations"}
