@@ -58,11 +58,15 @@ async def test_slow_answers_end_it(stage: Stage) -> None:
     assert_as_before(stage)
 
 
+FAST_S = 10 + 2 * 5 / 3 + 2 * 5 + 1
+"""Settling, at most two places on the grid of windows, two scrapes, and the asking."""
+
+
 async def test_ten_times_the_allowed_ends_it_after_two_scrapes(stage: Stage) -> None:
     await stage.onboarded()
     stage.canary_traffic(bad=0.2)
     await stage.pushed("2.0")
-    await stage.until_weight(0, within=10 + 2 * 5 + 1)
+    await stage.until_weight(0, within=FAST_S)
     assert "failing fast, success-rate is 80 %" in stage.status.message
     await stage.until_phase(Phase.FAILED)
     assert stage.phases == ROLLED_BACK
@@ -73,7 +77,7 @@ async def test_a_version_that_only_fails_ends_after_two_scrapes(stage: Stage) ->
     await stage.onboarded()
     stage.canary_traffic(bad=1.0)
     await stage.pushed("2.0")
-    await stage.until_weight(0, within=21)
+    await stage.until_weight(0, within=FAST_S)
     await stage.until_phase(Phase.FAILED)
     assert_as_before(stage)
 
