@@ -6,7 +6,7 @@ What was written is compared with what the server answers, so that a field it pr
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Hashable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
@@ -46,7 +46,7 @@ class KubeCluster:
         self._reflectors: dict[tuple[Kind, str], Reflector] = {}
         self._followed: dict[tuple[Kind, str], tuple[Reflector, asyncio.Task[None]]] = {}
         self._tasks: asyncio.TaskGroup | None = None
-        self._running: list[asyncio.Task[None]] = []
+        self._running: set[asyncio.Task[None]] = set()
         self._wanted: dict[Kind, set[str]] = {}
         self._learning: set[Kind] = set()
 
@@ -74,7 +74,7 @@ class KubeCluster:
                 if (kind, namespace) not in self._reflectors:
                     reflector = Reflector(self._http, self._cache, resource, namespace)
                     self._reflectors[kind, namespace] = reflector
-                    self._running.append(self._tasks.create_task(reflector.run(), name=f"watch {kind} {namespace}"))
+                    self._run(reflector.run(), f"watch {kind} {namespace}")
 
     def _crd_changed(self, event: Watched) -> None:
         spec = event.manifest.get("spec", {})
@@ -85,7 +85,14 @@ class KubeCluster:
         self._wanted[kind] = {version["name"] for version in versions if version.get("served")}
         if self._wanted[kind] != set(self._discovery.served(kind)) and kind not in self._learning:
             self._learning.add(kind)
-            self._running.append(self._tasks.create_task(self._learn(kind), name=f"discover {kind}"))
+            self._run(self._learn(kind), f"discover {kind}")
+
+    def _run(self, what: Coroutine[Any, Any, None], name: str) -> None:
+        """Run it until `stop`; what ended by itself is forgotten."""
+        assert self._tasks is not None
+        task = self._tasks.create_task(what, name=name)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
 
     async def _learn(self, kind: Kind) -> None:
         """Ask until the cluster serves what the CRD says: it is served some moments after its last change is told."""

@@ -13,6 +13,7 @@ from typing import Self
 
 import structlog
 
+from canary.clients.once import Once
 from canary.clients.slack_api import Refused, SlackApi, SlackSettings, WebApi, Webhook
 from canary.clients.slack_box import Box, Tools
 from canary.clients.slack_counted import CountedApi, CountedPost
@@ -46,7 +47,7 @@ class _Ledger:
     def __init__(self) -> None:
         self.counts = {"sent": 0, "refused": 0, "dropped": 0}
         self.trouble = ""
-        self._refusals: set[tuple[str, str]] = set()
+        self._refusals = Once()
 
     def sent(self) -> None:
         self.counts["sent"] += 1
@@ -67,17 +68,12 @@ class _Ledger:
 
     def refused(self, notice: Notification, err: Refused, channel: str) -> None:
         self.counts["refused"] += 1
-        if self._is_news(err, channel):
+        if self._refusals.is_new((channel, err.code)):
             _log.error("slack_message_refused", why=str(err), channel=channel, **_facts(notice))
 
     def not_updated(self, err: Refused, channel: str) -> None:
-        if self._is_news(err, channel):
+        if self._refusals.is_new((channel, err.code)):
             _log.warning("slack_update_refused", why=str(err), channel=channel)
-
-    def _is_news(self, err: Refused, channel: str) -> bool:
-        known = (channel, err.code) in self._refusals
-        self._refusals.add((channel, err.code))
-        return not known
 
 
 class Slack:
@@ -137,8 +133,8 @@ class Slack:
                 return
             box = self._boxes[key] = Box(self._tools, bulletin)
         box.take(bulletin)
-        if not box.unwritten and (timer := self._timers.pop(box, None)):
-            timer.cancel()
+        if not box.unwritten:
+            self._stop_waiting(box)
         self._start(box)
 
     def receipt(self, namespace: str, canary: str) -> Receipt | None:
@@ -149,6 +145,7 @@ class Slack:
         box = self._boxes.pop((namespace, canary), None)
         if box is not None:
             box.leave()
+            self._stop_waiting(box)
             self._start(box)
 
     def listen(self, wake: Callable[[str, str], None]) -> None:
@@ -196,6 +193,11 @@ class Slack:
             delay = 0.0 if self._hurry or box.trouble else WRITTEN_WITHIN_S
             loop = asyncio.get_running_loop()
             self._timers[box] = loop.call_later(delay, self._wake, box.bulletin.namespace, box.bulletin.canary)
+
+    def _stop_waiting(self, box: Box) -> None:
+        timer = self._timers.pop(box, None)
+        if timer is not None:
+            timer.cancel()
 
     def _is_waited_for(self, box: Box) -> bool:
         timer = self._timers.get(box)

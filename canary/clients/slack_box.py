@@ -163,6 +163,8 @@ class Box:
         except Exception as err:  # noqa: BLE001 - one message that breaks must not silence those after it
             ledger.dropped(notice, f"sending it broke ({type(err).__name__})")
         self.told = notice.number
+        self._doubtful.discard(notice.number)
+        self._opened_again.discard(notice.number)
 
     async def _attempt(self, notice: Notification) -> bool:
         """Take the next step towards telling; return whether the notice is told. A new message is a step of its own."""

@@ -15,6 +15,7 @@ from typing import Any
 
 import structlog
 
+from canary.clients.once import Once
 from canary.clients.slack_api import Refused, SlackApi
 from canary.errors import Unavailable
 from canary.rollout.wording import fitted
@@ -46,7 +47,7 @@ class Desk:
     def __init__(self, api: SlackApi) -> None:
         self._api = api
         self._gates: dict[str, _Gate] = {}
-        self._told_unreadable: set[str] = set()
+        self._told_unreadable = Once()
 
     async def post(self, body: Mapping[str, Any], *, channel: str, mark: str, **more: Any) -> Posted:
         """Post a message that carries `mark` in its metadata; `more` are further arguments of chat.postMessage."""
@@ -117,8 +118,7 @@ class Desk:
         return await gate.call(self._api, method, arguments)
 
     def _unreadable(self, why: str, code: str) -> None:
-        if code not in self._told_unreadable:
-            self._told_unreadable.add(code)
+        if self._told_unreadable.is_new(code):
             _log.warning("slack_history_not_read", why=why, follows="a message in doubt is posted once more")
 
 
