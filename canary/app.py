@@ -178,6 +178,7 @@ async def serve(settings: Settings, *, kubeconfig: Path | None, context: str | N
     scope = Scope(namespaces=settings.namespaces, routes=routes, route_namespaces=settings.route_namespaces)
     mesh_named(settings.mesh)
     telemetry = Telemetry()
+    telemetry.look_at_tasks(lambda: len(asyncio.all_tasks()))
     state = _State(telemetry)
     async with AsyncExitStack() as parts:
         prometheus = await parts.enter_async_context(_prometheus(settings, telemetry))

@@ -105,6 +105,11 @@ REQUEST_DURATION = Metric(
     buckets=_SECONDS,
     doc="How long a request took until its answer was read; for a watch until it began.",
 )
+TASKS = Metric(
+    name="canary_asyncio_tasks",
+    kind=Kind.GAUGE,
+    doc="Tasks of the event loop that have not ended: watches, passes, messages under way. It does not grow with time.",
+)
 SLACK_WAITING = Metric(
     name="canary_slack_messages_waiting", kind=Kind.GAUGE, doc="Messages that Slack has not taken yet."
 )
@@ -182,6 +187,7 @@ METRICS = (
     PASS_ERRORS,
     REQUESTS,
     REQUEST_DURATION,
+    TASKS,
     SLACK_WAITING,
     SLACK_MESSAGES,
     ROLLOUT_DURATION,

@@ -65,6 +65,7 @@ class Telemetry:
         self._queues: Mapping[str, Queue] = {}
         self._standing: Callable[[], Standing] = lambda: Standing(leads=False)
         self._messages: Callable[[], Messages] | None = None
+        self._tasks: Callable[[], int] | None = None
         self._canaries = Canaries(self._ended)
         self._pass_duration = histogram(catalogue.PASS_DURATION, self._registry)
         self._pass_errors = counter(catalogue.PASS_ERRORS, self._registry)
@@ -109,6 +110,10 @@ class Telemetry:
         """Ask at each scrape how the messages to Slack stand."""
         self._messages = messages
 
+    def look_at_tasks(self, tasks: Callable[[], int]) -> None:
+        """Ask at each scrape how many tasks the event loop has."""
+        self._tasks = tasks
+
     @contextmanager
     def leading(self, queues: Mapping[str, Queue]) -> Iterator[None]:
         """Show the queues, and canaries, for as long as this process works; the next leader shows them after it.
@@ -137,6 +142,8 @@ class Telemetry:
             yield _filled(row, *([] if known is None else [((), known)]))
         yield _filled(catalogue.QUEUE_DEPTH, *(((name,), len(queue)) for name, queue in self._queues.items()))
         yield _filled(catalogue.QUEUE_AGE, *(((name,), queue.oldest_s) for name, queue in self._queues.items()))
+        if self._tasks is not None:
+            yield _filled(catalogue.TASKS, ((), self._tasks()))
         if self._messages is not None:
             yield from _of_messages(self._messages())
 

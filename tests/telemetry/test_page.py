@@ -61,6 +61,7 @@ def telemetry() -> Iterator[Telemetry]:
     """One that has seen something of everything."""
     made = Telemetry()
     made.look_at_lease(lambda: Standing(leads=True, age_s=1.5, transitions=7))
+    made.look_at_tasks(lambda: 12)
     made.look_at_messages(lambda: Messages(waiting=1, sent=2, refused=3, dropped=4))
     made.seen(KEY, running(), (RATE, LAG))
     made.seen(KEY, running(result(RATE, 99.5), result(LAG, 120), history=[past("a")]), (RATE, LAG))
@@ -109,6 +110,7 @@ def test_the_values_are_those_that_were_told(telemetry: Telemetry) -> None:
     assert page.one("canary_lease_transitions") == 7
     assert page.one("canary_queue_depth", queue="passes") == 3
     assert page.one("canary_queue_oldest_age_seconds", queue="passes") == 2.5
+    assert page.one("canary_asyncio_tasks") == 12
     assert page.one("canary_slack_messages_waiting") == 1
     assert page.by("canary_slack_messages_total", "outcome") == {"sent": 2, "refused": 3, "dropped": 4}
     assert page.one("canary_pass_duration_seconds_count", queue="passes") == 2
