@@ -1,16 +1,18 @@
 """The in-memory cluster behind the HTTP API of Kubernetes, as much of it as `canary run` uses. No authentication.
 
-So the controller runs in a process of its own, with its real client, and the cluster's cost is not counted as its.
+So the controller runs in a process of its own, with its real client, and the cluster's cost is not counted as its. Of
+the changes only the newest are kept: a watch that begins before them is told 410 Gone, as by a real API server.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections import Counter, defaultdict
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections import Counter, defaultdict, deque
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any
 
 from aiohttp import web
@@ -22,6 +24,8 @@ from canary.sandbox.cluster import InMemoryCluster
 from meshes.contract import Kind, ObjectRef
 
 BOOKMARK_S = 30.0
+KEPT = 20_000
+"""Changes of one kind that are kept: more than a controller with thousands of canaries ever lags behind."""
 CODES: tuple[tuple[type[CanaryError], int], ...] = (
     (NotFound, 404),
     (AlreadyExists, 409),
@@ -40,19 +44,50 @@ class _Place:
     subresource: str
 
 
+class _Gone(Exception):
+    """The changes that a watch asks for are not kept any more."""
+
+
 @dataclass(slots=True)
 class _History:
-    """The changes of one kind as lines of a watch, each with its version, and who waits for the next."""
+    """The newest changes of one kind as lines of a watch, each with its version, and who waits for the next.
 
-    lines: list[tuple[int, bytes]] = field(default_factory=list)
+    `forgotten` is the version of the newest change that is not kept any more.
+    """
+
+    lines: deque[tuple[int, bytes]] = field(default_factory=deque)
     more: asyncio.Event = field(default_factory=asyncio.Event)
+    forgotten: int = 0
+
+    def add(self, version: int, line: bytes, kept: int) -> None:
+        self.lines.append((version, line))
+        self.trim(kept)
+        self.more.set()
+        self.more = asyncio.Event()
+
+    def trim(self, kept: int) -> None:
+        while len(self.lines) > kept:
+            self.forgotten, _ = self.lines.popleft()
+
+    def since(self, version: int) -> list[tuple[int, bytes]]:
+        """Return the changes after a version. Raises _Gone when not all of them are kept."""
+        if version < self.forgotten:
+            raise _Gone
+        newer = list(takewhile(lambda one: one[0] > version, reversed(self.lines)))
+        return newer[::-1]
 
 
 class ApiServer:
-    """Answers requests. `requests` counts those that are neither discovery, lists nor watches, by method."""
+    """Answers requests. `requests` counts those that are neither discovery, lists nor watches, by method.
 
-    def __init__(self, cluster: InMemoryCluster) -> None:
+    `expired` counts the watches that were told 410 Gone; `kept` changes of each kind are kept for watches.
+    """
+
+    def __init__(self, cluster: InMemoryCluster, *, kept: int = KEPT) -> None:
         self.requests: Counter[str] = Counter()
+        self.expired = 0
+        self._kept = kept
+        self._watching: set[asyncio.Transport] = set()
         self._client: Client = cluster.client("canary-controller")
         self._store = cluster.store
         self._version = 0
@@ -61,11 +96,23 @@ class ApiServer:
 
     def _changed(self, event: Watched) -> None:
         self._version = int(event.manifest["metadata"]["resourceVersion"])
-        history = self._history[event.ref.kind]
         line = json.dumps({"type": event.change.value, "object": event.manifest}).encode() + b"\n"
-        history.lines.append((self._version, line))
-        history.more.set()
-        history.more = asyncio.Event()
+        self._history[event.ref.kind].add(self._version, line, self._kept)
+
+    @property
+    def lines(self) -> int:
+        """How many changes are kept, of all kinds."""
+        return sum(len(history.lines) for history in self._history.values())
+
+    def cut(self) -> None:
+        """Cut the connections of all watches."""
+        for connection in tuple(self._watching):
+            connection.abort()
+
+    def forget(self) -> None:
+        """Keep no change of the past, as after a compaction: whoever watches from before one is told 410 Gone."""
+        for history in self._history.values():
+            history.trim(0)
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer one request as an API server would."""
@@ -87,8 +134,11 @@ class ApiServer:
         if request.method == "GET" and not place.name:
             if "watch" not in request.query:
                 return await self._list(request, place)
-            with suppress(ConnectionResetError):  # the controller ended
-                return await self._watch(request, place)
+            answer = web.StreamResponse(headers={"Content-Type": "application/json"})
+            with suppress(ConnectionResetError), self._noted(request):  # the controller ended, or the watch was cut
+                await answer.prepare(request)
+                await self._watch(int(request.query["resourceVersion"]), place.kind, answer)
+            return answer
         self.requests[request.method] += 1
         return web.json_response(await self._object(request, place))
 
@@ -144,21 +194,41 @@ class ApiServer:
         head = {"apiVersion": f"{group}/{version}" if group else version, "kind": f"{place.kind.kind}List"}
         return web.json_response({**head, "metadata": {"resourceVersion": str(self._version)}, "items": items})
 
-    async def _watch(self, request: web.Request, place: _Place) -> web.StreamResponse:
-        since, history = int(request.query["resourceVersion"]), self._history[place.kind]
-        answer = web.StreamResponse(headers={"Content-Type": "application/json"})
-        await answer.prepare(request)
-        at = next((n for n, (version, _) in enumerate(history.lines) if version > since), len(history.lines))
+    @contextmanager
+    def _noted(self, request: web.Request) -> Iterator[None]:
+        connection = request.transport
+        if connection is None:
+            raise ConnectionResetError
+        self._watching.add(connection)
+        try:
+            yield
+        finally:
+            self._watching.discard(connection)
+
+    async def _watch(self, version: int, kind: Kind, answer: web.StreamResponse) -> None:
+        """Write the changes of a kind after a version until the connection ends or it has fallen behind."""
+        history = self._history[kind]
         while True:
-            more, lines = history.more, history.lines[at:]
-            at += len(lines)
+            more = history.more
+            try:
+                lines = history.since(version)
+            except _Gone:
+                self.expired += 1
+                status = {"kind": "Status", "reason": "Expired", "code": 410, "message": "too old resource version"}
+                await answer.write(json.dumps({"type": "ERROR", "object": status}).encode() + b"\n")
+                return
             if lines:
+                version = lines[-1][0]
                 await answer.write(b"".join(line for _, line in lines))
+                continue
             try:
                 async with asyncio.timeout(BOOKMARK_S):
                     await more.wait()
             except TimeoutError:
-                mark = {"kind": place.kind.kind, "metadata": {"resourceVersion": str(self._version)}}
+                if history.since(version):
+                    continue  # what came in the same moment
+                version = max(version, self._version)
+                mark = {"kind": kind.kind, "metadata": {"resourceVersion": str(version)}}
                 await answer.write(json.dumps({"type": "BOOKMARK", "object": mark}).encode() + b"\n")
 
 

@@ -34,7 +34,7 @@ def kept() -> Counter[str]:
             if isinstance(value, CONTAINERS):
                 found[f"{where}.{name}"] += len(value)
             elif isinstance(value, MetricWrapperBase):
-                found[f"{where}.{name}"] += len(list(value.collect())[0].samples)
+                found[f"{where}.{name}"] += len(next(iter(value.collect())).samples)
     found["tasks"] = len(asyncio.all_tasks())
     return found
 
