@@ -213,9 +213,9 @@ class ApiServer:
             try:
                 lines = history.since(version)
             except _Gone:
-                self.expired += 1
                 status = {"kind": "Status", "reason": "Expired", "code": 410, "message": "too old resource version"}
                 await answer.write(json.dumps({"type": "ERROR", "object": status}).encode() + b"\n")
+                self.expired += 1
                 return
             if lines:
                 version = lines[-1][0]
