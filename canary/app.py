@@ -58,8 +58,6 @@ from meshes.contract import Claiming, Kind, Manifest, Mesh
 
 log = structlog.get_logger()
 
-APART_S = 0.2
-"""Between two passes over a canary: one change of a pod or a route is told by several objects."""
 LEASE_NAME = "canary-controller"
 LAST_WORDS_S = 5.0
 """How long the end of the controller waits for people to be told what happened."""
@@ -126,7 +124,7 @@ async def control(outside: Outside, settings: Settings, *, epoch: str, telemetry
         epoch=epoch,
         witness=telemetry,
     )
-    passes = _queue("passes", Reconciler(tools), telemetry, apart_s=APART_S)
+    passes = _queue("passes", Reconciler(tools), telemetry)
     shims = _queue("shims", Shim(outside.cluster, teller), telemetry)
     outside.notifier.listen(lambda namespace, name: passes.add((namespace, name)))
     watch = Watch(outside.cluster, wake=passes.add, shim=shims.add, concerned=configs.concerned, routing=_routing())
@@ -153,9 +151,8 @@ def _services(meshes: Sequence[Claiming], manifest: Manifest) -> Collection[str]
     return {name for mesh in meshes for name in mesh.services(manifest)}
 
 
-def _queue(name: str, handle: Handler, telemetry: Telemetry, apart_s: float = 0.0) -> KeyQueue:
-    pass_over = timed(handle, partial(telemetry.passed, name))
-    return KeyQueue(pass_over, on_failure=_failed, jitter=random.random, apart_s=apart_s)
+def _queue(name: str, handle: Handler, telemetry: Telemetry) -> KeyQueue:
+    return KeyQueue(timed(handle, partial(telemetry.passed, name)), on_failure=_failed, jitter=random.random)
 
 
 async def _until_the_end(notifier: Notifier) -> None:

@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from math import inf
 
 from canary.errors import CanaryError, Conflict, Unavailable
 
@@ -36,32 +35,22 @@ class _Entry:
     hurried: bool = False
     not_before: float = 0.0
     due_at: float = 0.0
-    began_at: float = -inf
     timer: asyncio.TimerHandle | None = None
 
 
 class KeyQueue:
     """A queue of keys with one worker a key.
 
-    `jitter` returns a number in [0, 1); `at_once` bounds the passes that run side by side. Passes over one key begin at
-    least `apart_s` seconds apart: what comes sooner is one pass then, so that a key with many events leaves room for
-    others that have waited for none.
+    `jitter` returns a number in [0, 1); `at_once` bounds the passes that run side by side.
     """
 
     def __init__(
-        self,
-        handle: Handler,
-        *,
-        on_failure: OnFailure,
-        jitter: Callable[[], float],
-        at_once: int = 200,
-        apart_s: float = 0.0,
+        self, handle: Handler, *, on_failure: OnFailure, jitter: Callable[[], float], at_once: int = 200
     ) -> None:
         self._handle = handle
         self._on_failure = on_failure
         self._jitter = jitter
         self._at_once = at_once
-        self._apart_s = apart_s
         self._entries: dict[Key, _Entry] = {}
         self._due: deque[Key] = deque()
         self._wake = asyncio.Event()
@@ -88,24 +77,12 @@ class KeyQueue:
         if entry.running:
             entry.dirty = True
         elif not self._waits(entry):
-            self._let(key, entry)
-
-    def _let(self, key: Key, entry: _Entry) -> None:
-        """Make a key due now, or as soon as it may be."""
-        soon_s = self._too_soon(entry)
-        if soon_s > 0:
-            self.add_after(key, soon_s)
-            return
-        if entry.timer is not None:
-            entry.timer.cancel()
-            entry.timer = None
-        entry.dirty = True
-        self._is_due(key, entry)
-        self._wake.set()
-
-    def _too_soon(self, entry: _Entry) -> float:
-        """Return for how long no further pass over a key may begin, in seconds; 0 or less for one that may."""
-        return entry.began_at + self._apart_s - asyncio.get_running_loop().time()
+            if entry.timer is not None:
+                entry.timer.cancel()
+                entry.timer = None
+            entry.dirty = True
+            self._is_due(key, entry)
+            self._wake.set()
 
     def _waits(self, entry: _Entry) -> bool:
         """Return whether the delay after a failure stands against an event; the first one is let through."""
@@ -144,7 +121,6 @@ class KeyQueue:
                         key = self._due.popleft()
                         entry = self._entries[key]
                         entry.dirty, entry.running = False, True
-                        entry.began_at = asyncio.get_running_loop().time()
                         self._running += 1
                         passes.create_task(self._work(key, entry), name=f"pass {key[0]}/{key[1]}")
         finally:
@@ -166,18 +142,12 @@ class KeyQueue:
             entry.running = False
             self._running -= 1
             self._wake.set()
-        dirty, entry.dirty = entry.dirty, False
-        if dirty and not self._waits(entry):
-            self._let(key, entry)
+        if entry.dirty and not self._waits(entry):
+            self._is_due(key, entry)
         elif again_s is not None:
+            entry.dirty = False
             self.add_after(key, again_s)
         elif entry.timer is None:
-            asyncio.get_running_loop().call_later(max(0.0, self._too_soon(entry)), self._forget, key)
-
-    def _forget(self, key: Key) -> None:
-        """Drop a key that has nothing to do; it was kept for as long as its next pass might come too soon."""
-        entry = self._entries.get(key)
-        if entry is not None and not entry.dirty and not entry.running and entry.timer is None:
             del self._entries[key]
 
     def _delay(self, entry: _Entry, failure: Exception) -> float:

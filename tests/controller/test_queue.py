@@ -178,22 +178,6 @@ async def test_after_a_success_an_event_may_cut_a_delay_short_again() -> None:
     assert passes.times(A)[:6] == [0, 0.05, 0.45, 1.0, 1.1]
 
 
-async def test_passes_of_one_key_begin_apart_and_what_comes_between_is_one_pass() -> None:
-    passes = Passes()
-    passes.queue = KeyQueue(passes._handle, on_failure=passes._failed, jitter=lambda: 1.0, apart_s=0.5)
-    async with passes.running() as queue:
-        for _ in range(24):
-            queue.add(A)
-            await asyncio.sleep(0.05)
-        queue.add(B)
-        await asyncio.sleep(5)
-        queue.add(A)
-        await asyncio.sleep(1)
-        assert queue._entries == {}
-    assert passes.times(A) == [0, 0.5, 1.0, 1.5, 6.2]
-    assert passes.times(B) == [1.2]
-
-
 async def test_jitter_takes_at_most_half_of_a_delay_away() -> None:
     async def fails(_: Key) -> None:
         raise CanaryError("no")
