@@ -14,7 +14,9 @@ import yaml
 
 from canary import __version__
 from canary.cli.run import run
+from canary.rollout.model import Timing
 from canary.spec.annotations import canary_from_annotations, is_enabled
+from canary.spec.plan import plan_from
 
 ROOT = Path(__file__).resolve().parents[1]
 MANIFESTS = ROOT / "manifests"
@@ -95,7 +97,10 @@ EXAMPLES = {f"{file.parent.name}-{file.stem}": file for file in (MANIFESTS / "ex
 @pytest.mark.parametrize("name", sorted(EXAMPLES))
 def test_the_annotations_of_each_example_are_valid(name: str) -> None:
     deployments = [one for one in documents(EXAMPLES[name]) if one["kind"] == "Deployment" and is_enabled(one)]
-    assert deployments
+    canaries = [one for one in documents(EXAMPLES[name]) if one["kind"] == "Canary"]
+    assert deployments or canaries
+    for one in canaries:
+        plan_from(one, timing=Timing(), default_mesh="")
     for one in deployments:
         one["metadata"] |= {"uid": "1"}
         wanted, faults = canary_from_annotations(one)
