@@ -14,6 +14,7 @@ from canary.errors import NotFound
 from canary.ports import Propagation, ref_of
 from meshes.contract import Kind, Manifest, ObjectRef
 
+KNOWN_WITHIN_S = 60.0
 STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
 
 
@@ -25,8 +26,12 @@ class People:
         self._discovery = Discovery(http)
 
     async def know(self, *kinds: Kind) -> None:
-        """Find out where these kinds are served."""
-        await self._discovery.refresh(set(kinds))
+        """Find out where these kinds are served. A CRD's group is rebuilt while others join it: then look again."""
+        async with asyncio.timeout(KNOWN_WITHIN_S):
+            await self._discovery.refresh(set(kinds))
+            while not all(self._discovery.served(kind) for kind in kinds):
+                await asyncio.sleep(0.5)
+                await self._discovery.refresh(set(kinds))
 
     def path(self, ref: ObjectRef, subresource: str = "") -> str:
         return self._discovery.resource(ref.kind).path(ref.namespace, ref.name, subresource=subresource)
