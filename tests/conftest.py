@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 
 from hypothesis import HealthCheck, settings
 
@@ -27,3 +28,7 @@ settings.load_profile("steady")
 
 # looptime asks for the current loop around plain tests too, for which asyncio would make one that nobody closes.
 asyncio.set_event_loop(None)
+
+# Who runs in the background of a shell ignores Ctrl-C, and so would every program that the tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -242,3 +242,11 @@ async def test_a_controller_of_one_namespace_sees_routes_where_they_lie_once_it_
 
 def test_every_form_has_a_release() -> None:
     assert {form for _, _, form in RELEASES.values()} == set(FORMS)
+
+
+async def test_the_route_of_the_example_is_taken_and_all_of_it_is_kept(it: Cluster) -> None:
+    await it.release("kuma", "Everywhere")
+    example = Path(__file__).parents[2] / "manifests" / "examples" / "kuma" / "cart-with-own-route.yaml"
+    (route,) = (one for one in yaml.safe_load_all(example.read_text()) if one["kind"] == "MeshHTTPRoute")
+    kept = await it.people.apply({**route, "metadata": {**route["metadata"], "namespace": it.namespace}})
+    assert kept["spec"] == route["spec"]

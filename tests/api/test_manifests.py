@@ -34,8 +34,12 @@ FILES = sorted(file for file in MANIFESTS.rglob("*.yaml") if file.name not in EL
 JSON = dict[str, Any]
 
 
+NOT_HERE = ("MeshHTTPRoute",)
+"""Kuma's CRDs come and go: test_kuma.py writes the example's route to the release that knows it."""
+
+
 def documents(file: Path) -> list[JSON]:
-    return list(yaml.safe_load_all(file.read_text(encoding="utf-8")))
+    return [one for one in yaml.safe_load_all(file.read_text(encoding="utf-8")) if one["kind"] not in NOT_HERE]
 
 
 @pytest.fixture
