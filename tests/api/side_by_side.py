@@ -74,7 +74,7 @@ class Ensemble:
 
     async def all_played(self) -> None:
         """Wait for all scenarios, however they end."""
-        await asyncio.wait(self._tasks.values())
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     async def close(self) -> None:
         for task in self._tasks.values():
