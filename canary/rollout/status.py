@@ -52,12 +52,16 @@ class Result(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
-    """The newest evaluation of a check as shown: value and limit in the check's own unit, requests in its window."""
+    """The newest evaluation of a check as shown: value and limit in the check's own unit, requests in its window.
+
+    None is the default, so that it is not stored: the API server drops a null from a list, and it would not be read
+    back.
+    """
 
     name: str
-    value: float | None
+    value: float | None = None
     limit: float
-    requests: int | None
+    requests: int | None = None
     verdict: Result
     at: datetime
     because: str = ""

@@ -96,6 +96,14 @@ async def test_a_patch_replaces_lists_whole(it: Contract) -> None:
     assert patched["spec"]["hosts"] == ["c"]
 
 
+async def test_a_patch_leaves_none_out_of_lists_too(it: Contract) -> None:
+    made = await it.cluster.create(virtual_service(namespace=it.namespace))
+    [rule] = made["spec"]["http"]
+    patch = {"spec": {"http": [{**rule, "timeout": None}]}}
+    patched = await it.cluster.patch(it.ref("checkout", VIRTUAL_SERVICE), patch, resource_version=version(made))
+    assert patched["spec"]["http"] == [{key: value for key, value in rule.items() if key != "timeout"}]
+
+
 async def test_a_patch_of_what_changed_meanwhile_is_a_conflict_and_does_nothing(it: Contract) -> None:
     made = await it.cluster.create(it.map(a="1"))
     await it.somebody.patch(it.ref(), {"data": {"a": "2"}})

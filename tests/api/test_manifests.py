@@ -18,6 +18,7 @@ from canary.ports import CANARY, DEPLOYMENT, ref_of
 from canary.rollout.phases import Phase
 from tests.api.control_plane import ControlPlane
 from tests.api.harness import Harness
+from tests.api.installing import ensure_kuma
 from tests.api.people import People
 from tests.api.process import Process
 from tests.builders import service
@@ -50,8 +51,9 @@ async def http(plane: ControlPlane) -> AsyncIterator[KubeHttp]:
 
 
 @pytest.fixture
-async def people(http: KubeHttp) -> People:
+async def people(plane: ControlPlane, http: KubeHttp) -> People:
     """An administrator who has made the namespaces that the manifests speak of."""
+    await ensure_kuma(plane)
     people = People(http)
     await people.know(*(ref_of(one).kind for file in FILES for one in documents(file)))
     for name in ("canary-system", "shop", "kuma-system"):

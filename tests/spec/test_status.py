@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from canary.errors import ConfigError
 from canary.rollout.model import Memory, Status
+from canary.sandbox.merge import without_nulls
 from canary.spec.status import NewerStatus, status_from_json, status_to_json
 
 TIMES = st.datetimes(timezones=st.just(UTC))
@@ -51,6 +52,12 @@ STATUSES = _part(Status, version=st.just(1), memory=_part(Memory))
 @given(STATUSES)
 def test_a_stored_status_reads_back_equal(status: Status) -> None:
     assert status_from_json(json.loads(json.dumps(status_to_json(status)))) == status
+
+
+@given(STATUSES)
+def test_a_status_has_no_null_which_an_api_server_would_drop(status: Status) -> None:
+    stored = status_to_json(status)
+    assert without_nulls(stored) == stored
 
 
 def test_no_status_is_the_first_status() -> None:

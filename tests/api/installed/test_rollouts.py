@@ -69,6 +69,18 @@ async def test_slow_answers_end_it(it: Harness) -> None:
 
 
 @scene
+async def test_too_few_requests_are_waited_for_and_then_end_it(it: Harness) -> None:
+    it.metrics.set("checkout", rate=0.0)
+    await it.there(no_data_timeout="12s")
+    await it.push("2.0", no_data_timeout="12s")
+    await it.until_weight(50)
+    await it.until(lambda: it.status.checks and it.status.checks[0].value is None)
+    await it.until_phase(Phase.FAILED)
+    assert (it.phases, it.weights) == (ROLLED_BACK, [0, 50, 0])
+    hold_as_before(it)
+
+
+@scene
 async def test_one_that_fails_plainly_or_every_time_is_ended_at_once(it: Harness) -> None:
     await it.there()
     for tag, bad, because in (("2.0", 0.2, "success-rate is 80 %"), ("3.0", 1.0, "success-rate is 0 %")):
