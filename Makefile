@@ -1,12 +1,13 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-faults fuzz check audit lint plants bench crd docs cast lock run clean
+.PHONY: help demo test test-faults fuzz check audit lint plants bench soak crd docs cast lock run clean
 
 PYTHON ?= python3
 MESH ?= istio
 ARGS ?=
 EXAMPLES ?= 8000
 SEEDS ?= 100
+MINUTES ?= 60
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
@@ -47,6 +48,9 @@ plants: $(INSTALLED) ## Plant each kept fault and see that the tests catch it (A
 
 bench: $(INSTALLED) ## Measure what the controller costs, and how soon it answers (minutes)
 	$(BIN)/python -m tests.bench
+
+soak: $(INSTALLED) ## Run rollouts by the thousand, and see that nothing grows with them (MINUTES=60)
+	$(BIN)/python -m tests.soak $(MINUTES)
 
 crd: $(INSTALLED) ## Write manifests/crd.yaml anew
 	mkdir -p manifests

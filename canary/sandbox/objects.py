@@ -41,6 +41,8 @@ class Objects:
         del self._by_uid[old["metadata"]["uid"]]
         for key in _index_keys(ref, old):
             self._dependents[key].discard(ref)
+            if not self._dependents[key]:
+                del self._dependents[key]
         self._indexes.drop(ref)
 
     def of_kind(self, kind: Kind, namespace: str = "") -> Iterator[Manifest]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.cli.process import command, environment, kubeconfig
 
@@ -25,23 +27,52 @@ class Used:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """What it holds of the system now: threads, open files, and how many of those are sockets."""
+
+    threads: int
+    files: int
+    sockets: int
+
+
+@dataclass(frozen=True, slots=True)
 class Running:
-    """A running controller."""
+    """A running controller, and the file of its log."""
 
     pid: int
+    log: Path
 
     def used(self) -> Used:
         """Return what it used until now."""
         fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-        status = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii")
-        memory = dict(line.split(":", 1) for line in status.splitlines() if line.startswith(("VmRSS", "VmHWM")))
-        rss, peak = (int(memory[key].split()[0]) / 1024 for key in ("VmRSS", "VmHWM"))
+        status = self._status()
+        rss, peak = (int(status[key].split()[0]) / 1024 for key in ("VmRSS", "VmHWM"))
         return Used((int(fields[11]) + int(fields[12])) * TICK_S, rss, peak)
+
+    def held(self) -> Held:
+        """Return what it holds now."""
+        files = []
+        for link in Path(f"/proc/{self.pid}/fd").iterdir():
+            with suppress(FileNotFoundError):  # closed since it was listed
+                files.append(str(link.readlink()))
+        return Held(int(self._status()["Threads"]), len(files), sum(one.startswith("socket:") for one in files))
+
+    def _status(self) -> Mapping[str, str]:
+        lines = Path(f"/proc/{self.pid}/status").read_text(encoding="utf-8").splitlines()
+        return dict(line.split(":", 1) for line in lines)
+
+    def logged(self, event: str) -> Mapping[str, Any] | None:
+        """Return the first line of the log about an event, None while there is none."""
+        with self.log.open(encoding="utf-8") as lines:
+            mark = f'"{event}"'
+            return next((json.loads(line) for line in lines if mark in line and line.endswith("\n")), None)
 
 
 @asynccontextmanager
-async def controller(folder: Path, api: str, prometheus: str, *flags: str) -> AsyncIterator[Running]:
-    """Run it until the block ends. Its log is `controller.log` in the folder. `BENCH_PROFILE` names a profile to write.
+async def controller(
+    folder: Path, api: str, prometheus: str, *flags: str, more: Mapping[str, str] | None = None
+) -> AsyncIterator[Running]:
+    """Run it until the block ends, with `more` in its environment. `BENCH_PROFILE` names a profile to write.
 
     Raises SystemExit when it ends by itself.
     """
@@ -49,14 +80,15 @@ async def controller(folder: Path, api: str, prometheus: str, *flags: str) -> As
     line = command(*words, "--metrics-port", "0", *flags)
     if profile := os.environ.get("BENCH_PROFILE"):
         line = [line[0], "-m", "cProfile", "-o", profile, *line[1:]]
-    with (folder / "controller.log").open("w", encoding="utf-8") as log:
+    log_file = folder / "controller.log"
+    with log_file.open("w", encoding="utf-8") as log:
         process = await asyncio.create_subprocess_exec(
-            *line, env=environment(folder), cwd=folder, stdout=log, stderr=log, stdin=asyncio.subprocess.DEVNULL
+            *line, env=environment(folder, more), cwd=folder, stdout=log, stderr=log, stdin=asyncio.subprocess.DEVNULL
         )
     try:
-        yield Running(process.pid)
+        yield Running(process.pid, log_file)
         if process.returncode is not None:
-            raise SystemExit(f"the controller ended: {(folder / 'controller.log').read_text(encoding='utf-8')[-2000:]}")
+            raise SystemExit(f"the controller ended: {log_file.read_text(encoding='utf-8')[-2000:]}")
     finally:
         if process.returncode is None:
             process.terminate()

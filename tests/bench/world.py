@@ -37,6 +37,10 @@ class Stopwatch:
         if (event, name) in self.begun:
             self.ended.setdefault((event, name), time.monotonic())
 
+    def forget_canary(self, name: str) -> None:
+        self.begun = {key: at for key, at in self.begun.items() if key[1] != name}
+        self.ended = {key: at for key, at in self.ended.items() if key[1] != name}
+
     def forget(self, event: str) -> None:
         self.begun = {key: at for key, at in self.begun.items() if key[0] != event}
         self.ended = {key: at for key, at in self.ended.items() if key[0] != event}
@@ -90,6 +94,13 @@ class World:
             if self.weights[name] == 0:
                 for what in (FAILED, CRASHED, ABORTED):
                     self.watch.end(what, name)
+
+    def forget(self, name: str) -> None:
+        """Forget a canary that left, with all that was its."""
+        self.watch.forget_canary(name)
+        self.metrics.forget(name)
+        self.phases.pop(name, None)
+        self.weights.pop(name, None)
 
     async def apply(self, analysis: dict[str, str]) -> None:
         """Apply Deployment and Service of every canary."""

@@ -51,6 +51,10 @@ class FakeMetrics:
         now = past[-1][1] if past else Traffic()
         past.append((self.clock.now(), replace(now, **changes)))
 
+    def forget(self, deployment: str) -> None:
+        """Take a Deployment that is gone to be healthy, should it come again."""
+        self._since.pop(deployment, None)
+
     async def query(self, promql: str, at: datetime) -> Sequence[Series]:
         self.asked += 1
         await asyncio.sleep(0)
