@@ -102,9 +102,21 @@ class Drift:
 
 def editor(live: Manifest | None) -> str:
     """Return the field manager other than the controller that changed an object last, as far as it tells."""
+    return _newest([one for one in _others(live) if not one.get("subresource")])
+
+
+def setter(live: Manifest, field: str) -> str:
+    """Return the field manager other than the controller that owns a field of an object's spec, as far as it tells."""
+    return _newest([one for one in _others(live) if f"f:{field}" in ((one.get("fieldsV1") or {}).get("f:spec") or {})])
+
+
+def _others(live: Manifest | None) -> list[Mapping[str, Any]]:
     entries: Sequence[Mapping[str, Any]] = (live["metadata"].get("managedFields") or ()) if live else ()
-    others = [one for one in entries if one.get("manager") not in (MANAGER, None) and not one.get("subresource")]
-    newest = max(others, key=lambda one: str(one.get("time", "")), default=None)
+    return [one for one in entries if one.get("manager") not in (MANAGER, None)]
+
+
+def _newest(entries: Sequence[Mapping[str, Any]]) -> str:
+    newest = max(entries, key=lambda one: str(one.get("time", "")), default=None)
     return str(newest["manager"]) if newest is not None else SOMEBODY
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 from canary.controller import pods as podlist
 from canary.controller.commands import command_on
 from canary.controller.config import Config, config_faults, is_intact
+from canary.controller.drift import editor
 from canary.controller.indexes import pods_of_sets, routed, sets_of
 from canary.controller.measure import Subject, pods_of
 from canary.controller.names import (
@@ -250,9 +251,11 @@ def _apex(sight: Sight, around: Around) -> Apex:
     pods = primary_pods(sight)
     namespace = sight.plan.namespace
     behind = [podlist.listed_behind(sight.cluster, namespace, one["metadata"]["name"]) for one in services]
+    wide = [one for one in services if not is_narrow(one, sight.plan.target)]
     return Apex(
         exists=True,
-        narrow=all(is_narrow(one, sight.plan.target) for one in services),
+        narrow=not wide,
+        widened_by=editor(wide[0] if wide else None),
         primary_only=all(podlist.only_lists(listed, pods) for listed in behind),
     )
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from canary.controller import pods as podlist
 from canary.controller.config import NOTHING, Config
+from canary.controller.drift import setter
 from canary.controller.indexes import pods_of_sets, sets_of
 from canary.controller.names import (
     HASH_LABEL,
@@ -67,6 +68,7 @@ def target_now(sight: Sight, target: Manifest) -> Target:
         generation=int(target["metadata"]["generation"]),
         revision=revision,
         replicas=int(spec.get("replicas", 1)),
+        sized_by=setter(target, "replicas"),
         paused=bool(spec.get("paused")),
         pods=len(pods),
         other_pods=len(pods) - len(of_present),

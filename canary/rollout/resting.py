@@ -52,13 +52,17 @@ def _back_to_zero(it: Pass) -> tuple[Pass, tuple[Notice, ...]]:
     recent = tuple(moment for moment in memory.resets if it.now - moment < RESETS_WITHIN)
     if len(recent) >= RESETS:
         text = (
-            f"Replicas of the Deployment were set {RESETS} times in ten minutes and are left at {target.replicas}: "
-            "its pods get no traffic; take `replicas` out of what is applied, or set it to 0"
+            f"Replicas of the Deployment were set {RESETS} times in ten minutes, the last time by {target.sized_by}, "
+            f"and are left at {target.replicas}: its pods get no traffic; take `replicas` out of what is applied, or "
+            "set it to 0"
         )
         status = remember(it.status, reset_generation=target.generation, contested_generation=target.generation)
         return it.on(status), (Notice(reason=Reason.REPLICAS_CONTESTED, text=text, warning=True),)
     status = remember(it.status, resets=(*recent, it.now), reset_generation=target.generation)
-    text = f"Replicas of the Deployment were set to {target.replicas}; they go back to 0, the primary serves"
+    text = (
+        f"Replicas of the Deployment were set to {target.replicas} by {target.sized_by}; "
+        "they go back to 0, the primary serves"
+    )
     return it.on(status), (Notice(reason=Reason.REPLICAS_RESET, text=text, slack=False),)
 
 

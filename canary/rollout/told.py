@@ -51,10 +51,11 @@ def _widened(before: Status, it: Pass, told: dict[str, datetime]) -> tuple[Notic
     if len(widened) == WIDENINGS:
         told[Reason.APEX_CONTESTED] = it.now
     else:
-        text = "The selector of a Service was widened beyond the primary; it is put back"
+        text = f"The selector of a Service was widened beyond the primary by {it.apex.widened_by}; it is put back"
         return (Notice(reason=Reason.APEX_WIDENED, text=text, slack=False),)
     text = (
-        f"The selector of a Service was widened {WIDENINGS} times in a day and is put back each time; write into Git: "
+        f"The selector of a Service was widened {WIDENINGS} times in a day, the last time by {it.apex.widened_by}, and "
+        "is put back each time; write into Git: "
         f"`canary.delivery/role: primary` and `canary.delivery/target: {it.plan.target}` in its selector"
     )
     return (Notice(reason=Reason.APEX_CONTESTED, text=text, warning=True),)

@@ -33,6 +33,7 @@ class Target:
     canary Service's EndpointSlices list too; while onboarding and leaving, ready pods of the present template.
     `stale` counts those of its pods that were there when the tracked config was last seen to change.
     `settled` is true when its Deployment controller has caught up and no roll is under way.
+    `sized_by` set the replicas, as far as the API server tells.
     """
 
     generation: int
@@ -46,6 +47,7 @@ class Target:
     progress_deadline: timedelta
     stale: int = 0
     trouble: Trouble = Trouble()
+    sized_by: str = "somebody"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,12 +77,14 @@ class Apex:
     """The apex and the other Services that match the target's pods.
 
     `narrow`: the selectors of all of them select the primary alone. `primary_only`: their EndpointSlices list ready
-    pods of the primary and no other pod.
+    pods of the primary and no other pod. `widened_by` changed the first that is not narrow last, as far as the API
+    server tells.
     """
 
     exists: bool
     narrow: bool
     primary_only: bool
+    widened_by: str = "somebody"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
