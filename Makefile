@@ -21,7 +21,7 @@ test: $(INSTALLED) ## Run the tests (ARGS="tests/rollout -k pause")
 	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
 
 test-faults: $(INSTALLED) ## Tell each story of a canary under foul weather, many times over (SEEDS=100, or SEEDS==17 to repeat one)
-	CANARY_FAULT_SEEDS=$(SEEDS) $(BIN)/pytest -q -n 2 --dist load tests/faults $(ARGS)
+	CANARY_FAULT_SEEDS=$(SEEDS) $(BIN)/pytest -q -n 2 --dist loadgroup tests/faults $(ARGS)
 
 fuzz: $(INSTALLED) ## Feed the readers of what comes from outside some hundred thousand random inputs (EXAMPLES=8000 each)
 	CANARY_FUZZ=$(EXAMPLES) $(BIN)/pytest tests/fuzz $(ARGS)

@@ -50,6 +50,7 @@ class Harness:
     all_weights: list[int] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
     on_phase: Callable[[str], None] | None = None
+    patience_s: float = PATIENCE_S
     _numbers: Any = field(default_factory=lambda: itertools.count(1))
 
     # --- who acts ----------------------------------------------------------------------------------------------------
@@ -184,14 +185,14 @@ class Harness:
 
     # --- waiting -----------------------------------------------------------------------------------------------------
 
-    async def until(self, predicate: Callable[[], object], within_s: float = PATIENCE_S) -> None:
+    async def until(self, predicate: Callable[[], object]) -> None:
         """Wait until the predicate holds; fail with the objects and the logs when it does not."""
         try:
-            async with asyncio.timeout(within_s):
+            async with asyncio.timeout(self.patience_s):
                 while not predicate():  # noqa: ASYNC110 - some of it stands in logs
                     await asyncio.sleep(0.05)
         except TimeoutError:
-            raise AssertionError(f"it did not hold within {within_s:g} s\n{self.report()}") from None
+            raise AssertionError(f"it did not hold within {self.patience_s:g} s\n{self.report()}") from None
 
     async def until_phase(self, phase: Phase) -> None:
         await self.until(lambda: self.status.phase is phase)

@@ -16,6 +16,7 @@ from meshes.contract import Kind, Manifest, ObjectRef
 
 KNOWN_WITHIN_S = 60.0
 STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
 
 
 class People:
@@ -36,12 +37,9 @@ class People:
     def path(self, ref: ObjectRef, subresource: str = "") -> str:
         return self._discovery.resource(ref.kind).path(ref.namespace, ref.name, subresource=subresource)
 
-    async def apply(self, manifest: Manifest) -> Manifest:
-        """Create the object, or merge the manifest into it as `kubectl apply` does; what it leaves out stays.
-
-        Not server-side: 1.20 refuses that for a port without a protocol.
-        """
-        ref, query = ref_of(manifest), (("fieldManager", "kubectl"),)
+    async def apply(self, manifest: Manifest, by: str = "kubectl") -> Manifest:
+        """Create the object, or merge the manifest into it as `kubectl apply` does; what it leaves out stays."""
+        ref, query = ref_of(manifest), (("fieldManager", by),)
         content_type = MERGE_PATCH if "." in ref.kind.group else STRATEGIC_MERGE_PATCH
         call = Call(
             method="PATCH",
@@ -56,6 +54,23 @@ class People:
         except NotFound:
             collection = self.path(ObjectRef(ref.kind, ref.namespace, ""))
             return await self._send(Call(method="POST", path=collection, what=str(ref), query=query, body=manifest))
+
+    async def apply_by_force(self, manifest: Manifest, by: str) -> Manifest:
+        """Apply the manifest server-side and take what others have, as `kubectl apply --server-side --force-conflicts`.
+
+        1.20 refuses a port without a protocol.
+        """
+        ref = ref_of(manifest)
+        return await self._send(
+            Call(
+                method="PATCH",
+                path=self.path(ref),
+                what=str(ref),
+                query=(("fieldManager", by), ("force", "true")),
+                body=manifest,
+                content_type=APPLY_PATCH,
+            )
+        )
 
     async def patch(self, ref: ObjectRef, patch: Manifest, manager: str = "kubectl-edit") -> Manifest:
         """Change the object by a merge patch, as `kubectl patch --type merge` does."""

@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ ENDS_WITHIN_S = 60.0
 class Process:
     """One controller. Its log, standard output and error together, is the file `log`; it does not outlive the tests."""
 
-    def __init__(self, name: str, log: Path, flags: Sequence[str]) -> None:
+    def __init__(self, name: str, log: Path, flags: Sequence[str], secrets: Mapping[str, str] | None = None) -> None:
         self.name, self.log = name, log
         environment = {key: value for key, value in os.environ.items() if not key.startswith(("CANARY_", "SLACK_"))}
         with log.open("wb") as out:
@@ -30,7 +30,7 @@ class Process:
                 [sys.executable, "-m", "canary", "run", *flags],
                 stdout=out,
                 stderr=out,
-                env=environment,
+                env={**environment, **(secrets or {})},
                 preexec_fn=die_with_parent,
             )
 

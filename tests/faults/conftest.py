@@ -5,23 +5,25 @@ CANARY_FAULT_SEEDS says which seeds: a number of them (`200`), or one of them (`
 
 from __future__ import annotations
 
-import json
 import os
-from collections import Counter
+from pathlib import Path
 
 import pytest
 
-from tests.faults.sky import Fault
+from tests.api.conftest import ensemble, plane
 from tests.faults.stories import STORIES
+from tests.faults.table import Table
 from tests.scenarios.conftest import pytest_pyfunc_call, stage
 
-__all__ = ["pytest_pyfunc_call", "stage"]
+__all__ = ["ensemble", "plane", "pytest_pyfunc_call", "stage"]
 
 FEW = 2
 """Seeds of a plain test run; `make test-faults` asks for more."""
 DRIVES = 3
 """Seeds of a story in real time."""
-TALE = "tale"
+HERE = Path(__file__).parent
+LONG = frozenset({"drive", "plane"})
+"""Who asks for these takes minutes."""
 
 
 def seeds() -> list[int]:
@@ -35,38 +37,29 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("told", STORIES)
         metafunc.parametrize("seed", seeds())
     if "drive" in metafunc.fixturenames:
-        metafunc.parametrize("drive", seeds()[: min(len(seeds()), DRIVES)])
+        metafunc.parametrize("drive", seeds()[:DRIVES])
+    if "gale" in metafunc.fixturenames:
+        metafunc.parametrize("gale", seeds()[:DRIVES])
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave what takes minutes to those who asked for more than a few seeds."""
     if "CANARY_FAULT_SEEDS" not in os.environ:
-        long = [item for item in items if "drive" in getattr(item, "fixturenames", ())]
+        long = [item for item in items if item.path.parent == HERE and LONG & {*getattr(item, "fixturenames", ())}]
         config.hook.pytest_deselected(items=long)
         items[:] = [item for item in items if item not in long]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print how often each story was told, with how many faults."""
-    runs: Counter[str] = Counter()
-    faults: dict[str, Counter[str]] = {}
-    broken: Counter[str] = Counter()
+    table = Table()
     for outcome in ("passed", "failed"):
         for report in terminalreporter.stats.get(outcome, ()):
-            for name, told in getattr(report, "user_properties", ()):
-                if name == TALE and report.when == "call":
-                    tale = json.loads(told)
-                    runs[tale["story"]] += 1
-                    broken[tale["story"]] += outcome == "failed"
-                    faults.setdefault(tale["story"], Counter()).update(tale["faults"])
-    if not runs or sum(runs.values()) <= FEW * len(STORIES):
+            if getattr(report, "when", "") == "call":
+                table.take(report.user_properties, broken=outcome == "failed")
+    if table.runs <= FEW * len(STORIES):
         return
-    width = max(len(name) for name in runs)
-    terminalreporter.section("stories under foul weather")
-    terminalreporter.line(f"{'':{width}}  runs  broken  " + "  ".join(Fault))
-    for name in STORIES:
-        if runs[name]:
-            columns = "  ".join(f"{faults[name][fault]:>{len(fault)}}" for fault in Fault)
-            terminalreporter.line(f"{name:{width}}  {runs[name]:>4}  {broken[name]:>6}  {columns}")
-    total = sum(sum(each.values()) for each in faults.values())
-    terminalreporter.line(f"{sum(runs.values())} runs with {total} faults, {sum(broken.values())} broken")
+    for where, lines in table.sections():
+        terminalreporter.section(where)
+        for line in lines:
+            terminalreporter.line(line)

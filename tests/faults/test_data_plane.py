@@ -7,7 +7,6 @@ Envoy carries the requests, the controller is the real one. A minute and a half 
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -17,7 +16,7 @@ from canary.ports import CANARY, DEPLOYMENT, Watched
 from canary.sandbox import shop
 from canary.sandbox.rig import Rig, RigSettings, rig
 from meshes.contract import ObjectRef
-from tests.faults.conftest import TALE
+from tests.faults.table import TALE, tale
 
 CANARY_REF = ObjectRef(CANARY, shop.NAMESPACE, shop.NAME)
 TARGET_REF = ObjectRef(DEPLOYMENT, shop.NAMESPACE, shop.NAME)
@@ -100,7 +99,7 @@ async def test_no_request_reaches_what_is_not_under_analysis_and_none_is_lost(
         await recorder.until(lambda: _serves(recorder.status, NEWER.tag))
         total = await running.load.finish()
         watching.cancel()
-    record_property(TALE, json.dumps({"story": "pushes under real traffic", "faults": {}}))
+    record_property(TALE, tale("pushes under real traffic", {}))
     assert recorder.found == [], pushed
     assert (total.lost, total.skipped) == (0, 0), pushed
     assert total.requests > 0

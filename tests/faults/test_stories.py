@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Callable
 
 import pytest
 
-from tests.faults.conftest import TALE
 from tests.faults.sky import Sky
 from tests.faults.stories import STORIES
+from tests.faults.table import TALE, tale
 from tests.scenarios.stage import Stage
 
 pytestmark = pytest.mark.looptime
@@ -25,4 +24,4 @@ async def test_a_story_ends_as_it_must(
     try:
         await STORIES[told](stage, sky, random.Random(seed))
     finally:
-        record_property(TALE, json.dumps({"story": told, "faults": sky.faults}))
+        record_property(TALE, tale(told, sky.faults))

@@ -4,34 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from canary.ports import CANARY, CONTROLLER_REVISION, DEPLOYMENT, NAMESPACE, SERVICE, Propagation
+from canary.ports import CANARY, DEPLOYMENT, NAMESPACE, Propagation
 from canary.rollout.phases import Phase
-from canary.sandbox.kinds import VIRTUAL_SERVICE
 from meshes.contract import ObjectRef
+from tests.api.endings import gave_back
 from tests.api.harness import Harness, hold_as_before
 from tests.api.side_by_side import scene
 from tests.builders import canary
 
 pytestmark = pytest.mark.xdist_group("api-installed")
-
-
-async def gave_back(it: Harness, tag: str, replicas: int = 3) -> None:
-    """Wait until the Deployment serves by itself, and nothing of ours is left."""
-    await it.until(lambda: it.live(CANARY) is None)
-    await it.until(lambda: it.live(DEPLOYMENT, "checkout-primary") is None)
-    await it.until(lambda: it.live(VIRTUAL_SERVICE) is None and it.live(SERVICE, "checkout-canary") is None)
-    await it.until(lambda: it.serving("checkout") == (tag, replicas))
-    await it.until(lambda: not stored(it))
-    apex, target = it.live(SERVICE), it.live(DEPLOYMENT)
-    assert apex is not None
-    assert target is not None
-    assert apex["spec"]["selector"] == {"app": "checkout"}
-    assert not target["spec"].get("paused", False)
-    assert [label for label in target["metadata"]["labels"] if label.startswith("canary.delivery/")] == []
-
-
-def stored(it: Harness) -> list[str]:
-    return [each["metadata"]["name"] for each in it.view.list(CONTROLLER_REVISION, it.namespace)]
 
 
 @scene
