@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from canary.clients.kube_http import Call, KubeHttp
 from canary.clients.kube_shape import label_in, reading
+from canary.clients.retry import retrying
 from canary.errors import NotFound, Rejected
 from meshes.contract import Kind
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +69,7 @@ class Discovery:
     async def refresh(self, kinds: set[Kind]) -> None:
         """Ask the cluster anew for these kinds. A group that it does not know leaves its kinds unserved."""
         groups = sorted({kind.group for kind in kinds})
-        found = await asyncio.gather(*(self._group(group) for group in groups))
+        found = await _all_of(self._group(group) for group in groups)
         for group, resources in zip(groups, found, strict=True):
             for kind in (kind for kind in kinds if kind.group == group):
                 with reading(f"API group {group or 'core'}"):
@@ -78,21 +83,34 @@ class Discovery:
         if not group:
             return {"v1": await self._version("/api/v1")}
         try:
-            listed = await self._http.send(Call(method="GET", path=f"/apis/{group}", what=f"API group {group}"))
+            listed = await self._asked(f"/apis/{group}", f"API group {group}")
         except NotFound:
             return {}
         with reading(f"API group {group}"):
             versions = [label_in(entry["version"]) for entry in listed["versions"]]
-        resources = await asyncio.gather(*(self._version(f"/apis/{group}/{version}") for version in versions))
+        resources = await _all_of(self._version(f"/apis/{group}/{version}") for version in versions)
         return dict(zip(versions, resources, strict=True))
 
     async def _version(self, path: str) -> list[dict[str, object]]:
         try:
-            answer = await self._http.send(Call(method="GET", path=path, what=f"API resources of {path}"))
+            answer = await self._asked(path, f"API resources of {path}")
         except NotFound:
             return []
         with reading(f"API resources of {path}"):
             return list(answer["resources"])
+
+    async def _asked(self, path: str, what: str) -> Any:
+        """Return an answer; a server that has no time for one of the many questions is asked again."""
+        return await retrying(lambda: self._http.send(Call(method="GET", path=path, what=what)))
+
+
+async def _all_of(calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """Return what all calls return, once none is under way any more. Raises what the first of them raised."""
+    ended = await asyncio.gather(*calls, return_exceptions=True)
+    for one in ended:
+        if isinstance(one, BaseException):
+            raise one
+    return [one for one in ended if not isinstance(one, BaseException)]
 
 
 def _resource(kind: Kind, by_version: dict[str, list[dict[str, object]]]) -> Resource | None:
