@@ -129,4 +129,5 @@ def asked_by(request: web.BaseRequest) -> Request:
         namespace=namespace,
         name=name,
         code=0,
+        forbidden=False,
     )

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.conftest import ensemble, plane
+from tests.api.conftest import plane
 from tests.faults.stories import STORIES
 from tests.faults.table import Table
 from tests.scenarios.conftest import pytest_pyfunc_call, stage
 
-__all__ = ["ensemble", "plane", "pytest_pyfunc_call", "stage"]
+__all__ = ["plane", "pytest_pyfunc_call", "stage"]
 
 FEW = 2
 """Seeds of a plain test run; `make test-faults` asks for more."""
@@ -45,7 +45,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave what takes minutes to those who asked for more than a few seeds."""
     if "CANARY_FAULT_SEEDS" not in os.environ:
-        long = [item for item in items if item.path.parent == HERE and LONG & {*getattr(item, "fixturenames", ())}]
+        long = [
+            item for item in items if item.path.is_relative_to(HERE) and LONG & {*getattr(item, "fixturenames", ())}
+        ]
         config.hook.pytest_deselected(items=long)
         items[:] = [item for item in items if item not in long]
 
