@@ -180,6 +180,8 @@ class Reflector:
             except (CanaryError, OSError, TimeoutError) as failure:
                 self._failures += 1
                 self.failure = str(failure) or type(failure).__name__
+                if isinstance(failure, NotFound):
+                    self.filled.set()  # its CRD went away since it was found: nobody may wait for it
                 if isinstance(failure, Rejected | NotFound) or self._failures > 3:
                     version = ""
                 delay = min(10.0, 0.2 * 2.0 ** min(self._failures, 8)) * random.uniform(0.5, 1)
