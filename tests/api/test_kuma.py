@@ -10,6 +10,7 @@ import asyncio
 import os
 import secrets
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from canary.clients.kube import KubeCluster, kube_cluster
 from canary.clients.kube_http import Call, KubeHttp, connect
 from canary.clients.scope import Scope
 from canary.controller.patches import route_patch
-from canary.errors import Rejected
+from canary.errors import NotFound, Rejected
 from canary.ports import CANARY, DEPLOYMENT, NAMESPACE, SERVICE, ref_of
 from canary.sandbox.kinds import MESH, MESH_HTTP_ROUTE
 from meshes.contract import Manifest, Route
@@ -126,9 +127,19 @@ async def it(plane: ControlPlane) -> AsyncIterator[Cluster]:
             yield Cluster(http, people, cluster, namespace)
     finally:
         for name in ("meshes.kuma.io", "meshhttproutes.kuma.io"):
-            call = Call(method="DELETE", path=f"{DEFINITIONS}/{name}", what=name, deadline_s=60)
-            await http.send(call)
+            await gone(http, name)
         await http.close()
+
+
+async def gone(http: KubeHttp, name: str) -> None:
+    """Delete a CRD and wait until it is gone, or the next test would upgrade what is on its way out."""
+    path = f"{DEFINITIONS}/{name}"
+    with suppress(NotFound):
+        await http.send(Call(method="DELETE", path=path, what=name, deadline_s=60))
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                await http.send(Call(method="GET", path=path, what=name))
+                await asyncio.sleep(0.1)
 
 
 def wanted_part(live: Manifest) -> Any:
