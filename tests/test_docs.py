@@ -6,9 +6,12 @@ import re
 import shutil
 import subprocess
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 import yaml
 
 from canary.cli.main import app
@@ -118,3 +121,25 @@ def test_every_reason_is_in_the_page_on_trouble_and_no_other() -> None:
     page = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")
     told = set(re.findall(r"^\| `([A-Z][A-Za-z]+)` \|", page, re.M))
     assert told == reasons_of_the_code() | {"Ready", "Initializing"}
+
+
+OTHERS_FLAGS = {
+    *("--all", "--cascade", "--for", "--from-literal", "--full", "--help", "--tag", "--watch"),
+    *("--hypothesis-profile", "--junitxml"),
+}
+"""Flags of kubectl, docker, Argo Rollouts and pytest that the pages show; `--help` is of all commands."""
+
+
+def flags(command: Any) -> Iterator[str]:
+    """Every long flag of a command and of those below it."""
+    for each in command.params:
+        yield from (flag for flag in (*each.opts, *each.secondary_opts) if flag.startswith("--"))
+    for below in getattr(command, "commands", {}).values():
+        yield from flags(below)
+
+
+def test_every_flag_is_documented_and_every_documented_flag_is_there() -> None:
+    text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    told = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text))
+    known = set(flags(typer.main.get_command(app)))
+    assert (sorted(known - told), sorted(told - known - OTHERS_FLAGS)) == ([], [])
