@@ -110,9 +110,13 @@ class ApiServer:
             connection.abort()
 
     def forget(self) -> None:
-        """Keep no change of the past, as after a compaction: whoever watches from before one is told 410 Gone."""
+        """Keep nothing of the past of any kind, as after a compaction: whoever watches from before it is told 410 Gone.
+
+        Those whose newest change of their kind lies further back are, though they missed none.
+        """
         for history in self._history.values():
-            history.trim(0)
+            history.lines.clear()
+            history.forgotten = self._version
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer one request as an API server would."""
@@ -225,8 +229,8 @@ class ApiServer:
                 async with asyncio.timeout(BOOKMARK_S):
                     await more.wait()
             except TimeoutError:
-                if history.since(version):
-                    continue  # what came in the same moment
+                if history.more is not more:
+                    continue  # something came in the same moment
                 version = max(version, self._version)
                 mark = {"kind": kind.kind, "metadata": {"resourceVersion": str(version)}}
                 await answer.write(json.dumps({"type": "BOOKMARK", "object": mark}).encode() + b"\n")
