@@ -31,9 +31,9 @@ OURS = "f:canary.delivery/"
 
 
 def trimmed(kind: Kind, manifest: dict[str, Any], schemas: frozenset[Kind] = frozenset()) -> Manifest:
-    """Return the manifest without what is never read: of managedFields all but who wrote when, and who set what of
-    ours; what kubectl applied last; pods' specs, all of a claim but its access modes, the schemas of CRDs, what
-    ConfigMaps and Secrets hold (their hash instead). Of those of `schemas` stays which fields there are."""
+    """Return the manifest without what is never read: of managedFields all but who wrote when, and who set replicas
+    and what of ours; what kubectl applied last; pods' specs, all of a claim but its access modes, the schemas of CRDs,
+    what ConfigMaps and Secrets hold (their hash instead). Of those of `schemas` stays which fields there are."""
     if kind in CONTENTS:
         return without_content(manifest)
     metadata = dict(manifest["metadata"])
@@ -57,16 +57,17 @@ def trimmed(kind: Kind, manifest: dict[str, Any], schemas: frozenset[Kind] = fro
 
 
 def _writer(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Return who wrote and when; where an annotation of ours was set (a command), also that, and whether the pod
-    template was: of all fields these are the ones that are asked for."""
+    """Return who wrote and when, and whether that set replicas; where an annotation of ours was set (a command), also
+    that, and whether the pod template was: of all fields these are the ones that are asked for."""
     kept = {key: entry[key] for key in WRITER if key in entry}
     fields = entry.get("fieldsV1") or {}
     annotations = (fields.get("f:metadata") or {}).get("f:annotations") or {}
     ours = {key: value for key, value in annotations.items() if key.startswith(OURS)}
-    if ours:
-        kept["fieldsV1"] = {"f:metadata": {"f:annotations": ours}}
-        if "f:template" in (fields.get("f:spec") or {}):
-            kept["fieldsV1"]["f:spec"] = {"f:template": {}}
+    asked = ("f:replicas", "f:template") if ours else ("f:replicas",)
+    spec: dict[str, Any] = {key: {} for key in asked if key in (fields.get("f:spec") or {})}
+    about = {"f:metadata": {"f:annotations": ours} if ours else {}, "f:spec": spec}
+    if told := {key: value for key, value in about.items() if value}:
+        kept["fieldsV1"] = told
     return kept
 
 

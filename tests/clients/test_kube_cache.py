@@ -121,6 +121,7 @@ def test_of_who_set_what_stays_what_commands_need_and_what_kubectl_applied_goes(
         {"manager": "kubectl", "time": "t1", "operation": "Update", "fieldsV1": {"f:spec": {"f:template": {}}}},
         {"manager": "me", "time": "t2", "fieldsV1": {**command, "f:spec": {"f:template": {"f:spec": {}}}}},
         {"manager": "you", "time": "t3", "fieldsV1": command},
+        {"manager": "git", "time": "t4", "fieldsV1": {"f:spec": {"f:replicas": {}, "f:template": {}}}},
     ]
     applied = {"kubectl.kubernetes.io/last-applied-configuration": "{}", "kept": "yes"}
     metadata = {"name": "checkout", "managedFields": entries, "annotations": applied}
@@ -134,6 +135,7 @@ def test_of_who_set_what_stays_what_commands_need_and_what_kubectl_applied_goes(
                 {"manager": "kubectl", "time": "t1"},
                 {"manager": "me", "time": "t2", "fieldsV1": {**ours, "f:spec": {"f:template": {}}}},
                 {"manager": "you", "time": "t3", "fieldsV1": ours},
+                {"manager": "git", "time": "t4", "fieldsV1": {"f:spec": {"f:replicas": {}}}},
             ],
             "annotations": {"kept": "yes"},
         },
