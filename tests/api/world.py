@@ -22,7 +22,7 @@ from canary.sandbox.simulated import PodBehaviour, SimulatedRuntime
 from meshes import registry
 from meshes.contract import Manifest, ObjectRef
 from tests.api.control_plane import ControlPlane
-from tests.api.installing import permit
+from tests.api.installing import ensure_kuma, permit
 from tests.api.node import Node
 from tests.api.people import People, closed
 from tests.api.prometheus import prometheus
@@ -113,6 +113,7 @@ async def world(plane: ControlPlane, folder: Path, namespaces: Sequence[str]) ->
 
     No names means all namespaces that there are and will be.
     """
+    await ensure_kuma(plane)
     http = await connect(plane.kubeconfig)
     try:
         people = People(http)

@@ -8,7 +8,6 @@ import pytest
 import pytest_asyncio
 
 from tests.api.control_plane import ControlPlane
-from tests.api.installing import ensure_kuma
 from tests.api.side_by_side import Ensemble, scenes_of
 from tests.api.side_by_side import ensemble as ensemble_of
 
@@ -17,7 +16,6 @@ from tests.api.side_by_side import ensemble as ensemble_of
 async def ensemble(
     request: pytest.FixtureRequest, plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Ensemble]:
-    await ensure_kuma(plane)
     folder = tmp_path_factory.mktemp("scenes")
     async with ensemble_of(plane, folder, installed=True) as it:
         it.begin(scenes_of(request.session.items, __package__ or ""))
