@@ -73,6 +73,9 @@ async def test_a_watch_from_before_what_is_kept_is_told_so_and_what_it_missed_is
     both.cluster.apply(deployment("comes", replicas=0))
     both.server.forget()
     await both.deployed("last")
+    async with asyncio.timeout(PATIENCE_S):
+        while both.server.expired < len({CANARY, DEPLOYMENT}):  # noqa: ASYNC110 - each watch comes back by itself
+            await asyncio.sleep(0.05)
     assert (both.names(), both.server.expired) == (["comes", "first", "last"], len({CANARY, DEPLOYMENT}))
 
 
