@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Iterator
 
+import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from tests.bounded import pytest_runtest_call, pytest_runtest_setup, pytest_runtest_teardown
@@ -32,3 +35,11 @@ asyncio.set_event_loop(None)
 # Who runs in the background of a shell ignores Ctrl-C, and so would every program that the tests start and interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def logs_stay_as_they_were() -> Iterator[None]:
+    """Commands set the process's logging up; run within a test they must not silence the tests that follow."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 
 from tests.builders import JSON, canary
 from tests.cli.api_server import Api, served
@@ -47,14 +46,6 @@ STATUS: JSON = {
     "version": 1,
     "memory": {"stage": "steps"},
 }
-
-
-@pytest.fixture(autouse=True)
-def logs_stay_as_they_were() -> Iterator[None]:
-    """Commands set the process's logging up; run within a test they must not silence the tests that follow."""
-    before = structlog.get_config()
-    yield
-    structlog.configure(**before)
 
 
 @pytest.fixture

@@ -15,8 +15,9 @@ from tests.scenarios.stage import SETTINGS, Stage, analysis
 
 pytestmark = pytest.mark.looptime
 
-NEAR_S = 3.0
-"""The world adds: a watch event, an EndpointSlice, a pod's container."""
+NEAR_S = 12.0
+"""The world adds: a watch event, an EndpointSlice, a container; and windows lie on a grid, which moves each of three
+steps by up to two thirds of a scrape of 5 s."""
 
 
 async def test_the_forecast_of_a_rollout_comes_true(stage: Stage) -> None:
