@@ -155,6 +155,7 @@ async def a_restart_in_mid_rollout_loses_nothing(stage: Stage, sky: Sky, dice: r
 
 @story
 async def another_size_in_mid_rollout_is_taken(stage: Stage, sky: Sky, dice: random.Random) -> None:
+    sky.never(Fault.STALE, Fault.API_DOWN, Fault.SLOW)  # a raise that is under way knows nothing of a larger primary
     stage.push("2.0")
     await asyncio.sleep(dice.uniform(0, 120))
     stage.edit_spec(replicas=5)
