@@ -54,8 +54,12 @@ class Drift:
         return ref in self._objects and self._objects[ref].wish == _text(wish)
 
     def answered(self, ref: ObjectRef, wish: object) -> None:
-        """Note that the object is as wished."""
-        self._objects.setdefault(ref, _Object()).wish = _text(wish)
+        """Note that the object is as wished; a fight that is over is forgotten."""
+        known = self._objects.setdefault(ref, _Object())
+        known.wish = _text(wish)
+        if known.calm(self._clock.now()):
+            known.contested = False
+            known.edits.clear()
 
     def edited(self, ref: ObjectRef, live: Manifest | None) -> Notice | None:
         """Note an edit; return what is to be told when it may be put back, None when it is to be left alone.
@@ -96,8 +100,9 @@ class Drift:
 
     def calm_in(self) -> timedelta | None:
         """Return when the next contested object may be put back, None when none is contested."""
-        waits = [known.edits[-1] + WITHIN - self._clock.now() for known in self._objects.values() if known.contested]
-        return max(min(waits), timedelta(0)) if waits else None
+        now = self._clock.now()
+        contested = (known for known in self._objects.values() if known.contested and not known.calm(now))
+        return min((known.edits[-1] + WITHIN - now for known in contested), default=None)
 
 
 def editor(live: Manifest | None) -> str:

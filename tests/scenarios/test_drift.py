@@ -126,6 +126,18 @@ async def test_an_object_is_put_back_when_nobody_has_edited_it_for_a_minute(stag
     await stage.until(lambda: stage.ready_condition.status is Truth.TRUE, within=5)
 
 
+async def test_a_fight_that_the_other_side_ends_costs_no_pass_any_more(stage: Stage) -> None:
+    await stage.onboarded()
+    with stage.watch.blind():
+        await keep_editing(stage, 12)
+        stage.cluster.edit(ROUTE, split(stage, 100), "mallory")
+    await stage.until(lambda: stage.ready_condition.status is Truth.TRUE, within=70)
+    await stage.rest(5)
+    stage.logs.clear()
+    await stage.rest(600)
+    assert [entry["event"] for entry in stage.logs] == []
+
+
 async def test_a_rollback_is_written_into_a_route_that_somebody_keeps_editing(stage: Stage) -> None:
     await stage.onboarded()
     await stage.pushed("2.0")
