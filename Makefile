@@ -34,6 +34,8 @@ check: lint audit ## Lint, check types, and that generated files are up to date
 	$(BIN)/canary crd | diff -u manifests/crd.yaml -
 	$(BIN)/python -m canary.spec.reference | diff -u docs/annotations.md -
 	$(BIN)/python -m canary.telemetry.reference | diff -u docs/metrics.md -
+	$(BIN)/python -m canary.spec.resource_reference | diff -u docs/canary-resource.md -
+	$(BIN)/python -m canary.lint.reference | diff -u docs/lint.md -
 	$(BIN)/python -m canary.rollout.diagram --check
 	$(BIN)/python -m tests.slack_transcript --check
 	$(BIN)/python -m tests.cast | diff -u docs/watch.md -
@@ -58,13 +60,17 @@ crd: $(INSTALLED) ## Write manifests/crd.yaml anew
 	mv manifests/crd.yaml.new manifests/crd.yaml
 	cp manifests/crd.yaml manifests/install/crd.yaml
 
-docs: $(INSTALLED) ## Write docs/annotations.md, docs/metrics.md and the phase diagrams anew
+docs: $(INSTALLED) ## Write the pages anew that are made from the code: annotations, canary-resource, lint, metrics, slack
 	$(BIN)/python -m canary.rollout.diagram --write
 	$(BIN)/python -m tests.slack_transcript --write
 	$(BIN)/python -m canary.spec.reference > docs/annotations.md.new
 	mv docs/annotations.md.new docs/annotations.md
 	$(BIN)/python -m canary.telemetry.reference > docs/metrics.md.new
 	mv docs/metrics.md.new docs/metrics.md
+	$(BIN)/python -m canary.spec.resource_reference > docs/canary-resource.md.new
+	mv docs/canary-resource.md.new docs/canary-resource.md
+	$(BIN)/python -m canary.lint.reference > docs/lint.md.new
+	mv docs/lint.md.new docs/lint.md
 
 cast: $(INSTALLED) ## Write docs/watch.md, what `canary watch` shows, anew
 	$(BIN)/python -m tests.cast > docs/watch.md.new

@@ -39,9 +39,9 @@ class Part(BaseModel):
 class TargetRef(Part):
     """The Deployment that this canary is about."""
 
-    api_version: Literal["apps/v1"] = "apps/v1"
-    kind: Literal["Deployment"] = "Deployment"
-    name: Name
+    api_version: Literal["apps/v1"] = Field("apps/v1", description="Its API version; there is one.")
+    kind: Literal["Deployment"] = Field("Deployment", description="Its kind; there is one.")
+    name: Name = Field(description="Its name, in the namespace of the Canary. It cannot be changed later.")
 
 
 class ServiceSpec(Part):
@@ -59,7 +59,7 @@ class ServiceSpec(Part):
 class RouteRef(Part):
     """A route object that the user already has, in which the split is kept; everything else in it stays."""
 
-    name: Name
+    name: Name = Field(description="Its name, in the namespace of the Canary. Its kind is the mesh's.")
 
 
 class StepSpec(Part):
@@ -73,8 +73,8 @@ class StepSpec(Part):
 class CheckSpec(Part):
     """One check: a built-in one, or PromQL of the user's own."""
 
-    name: Annotated[str, CHECK_NAME]
-    builtin: Builtin | None = None
+    name: Annotated[str, CHECK_NAME] = Field(description="What it is called in the status, in messages and metrics.")
+    builtin: Builtin | None = Field(None, description="The check that the mesh's metrics answer, instead of a query.")
     query: Annotated[str, PROMQL] | None = Field(
         None,
         description="PromQL that gives one sample. {{ namespace }}, {{ target }}, {{ primary }}, {{ service }}, "
@@ -110,7 +110,7 @@ class AnalysisSpec(Part):
 class NotifySpec(Part):
     """Where messages go; the controller's own settings by default."""
 
-    slack_channel: Line = ""
+    slack_channel: Line = Field("", description="A channel's name or id.")
     slack_mention: Line = Field("", description="Whom a failure mentions.")
 
 

@@ -31,44 +31,44 @@ class Part(BaseModel):
 class CheckShown(Part):
     """The newest evaluation of one check."""
 
-    name: str
+    name: str = Field(description="Its name in the spec.")
     value: float | None = Field(None, description="In the unit of the limit: percent, seconds, or the query's own.")
-    limit: float | None = None
+    limit: float | None = Field(None, description="What the value is held against: at least, or at most.")
     requests: int | None = Field(None, description="How many requests it looked at.")
     verdict: str | None = Field(None, description=_one_of(Result))
-    message: str | None = None
-    at: Time | None = None
+    message: str | None = Field(None, description="Why: the value, the limit and the requests in words.")
+    at: Time | None = Field(None, description="When it was evaluated.")
 
 
 class CommandShown(Part):
     """The newest command that was carried out or refused."""
 
     name: str = Field(description=_one_of(CommandName))
-    revision: str | None = None
-    at: Time | None = None
+    revision: str | None = Field(None, description="The revision that it was about.")
+    at: Time | None = Field(None, description="When it was carried out or refused.")
     by: str | None = Field(None, description="The field manager that set it.")
 
 
 class RolloutShown(Part):
     """A rollout that has ended."""
 
-    revision: str
-    image: str | None = None
+    revision: str = Field(description="The revision that was under test.")
+    image: str | None = Field(None, description="The image of its first container.")
     outcome: str = Field(description=_one_of(Outcome))
-    message: str | None = None
-    started_at: Time | None = None
-    ended_at: Time | None = None
-    highest_weight: int | None = None
+    message: str | None = Field(None, description="Why it ended so.")
+    started_at: Time | None = Field(None, description="When it began.")
+    ended_at: Time | None = Field(None, description="When it ended.")
+    highest_weight: int | None = Field(None, description="The largest share that it had, in percent.")
 
 
 class ConditionShown(Part):
     """A condition, as Kubernetes has them."""
 
-    type: str
+    type: str = Field(description="Ready or Promoted; others are left as they are.")
     status: str = Field(description=_one_of(Truth))
-    reason: str | None = None
-    message: str | None = None
-    last_transition_time: Time | None = None
+    reason: str | None = Field(None, description="One word for why, for programs.")
+    message: str | None = Field(None, description="The same in a sentence, for people.")
+    last_transition_time: Time | None = Field(None, description="When its status changed for the last time.")
 
 
 class SlackShown(Part):
@@ -92,11 +92,11 @@ class CanaryStatus(Part):
         None, description="The highest generation of the Deployment that was seen to be revision or stableRevision."
     )
     failed_checks: int | None = Field(None, description="Failed evaluations in this rollout.")
-    checks: tuple[CheckShown, ...] | None = None
+    checks: tuple[CheckShown, ...] | None = Field(None, description="The newest evaluation of each check.")
     message: str | None = Field(None, description="What it waits for, or why it ended.")
-    started_at: Time | None = None
-    last_transition_time: Time | None = None
-    observed_generation: int | None = None
+    started_at: Time | None = Field(None, description="When the newest rollout began.")
+    last_transition_time: Time | None = Field(None, description="When the phase changed for the last time.")
+    observed_generation: int | None = Field(None, description="The newest generation of this Canary that was read.")
     last_command: CommandShown | None = None
     history: tuple[RolloutShown, ...] | None = Field(None, description="The last rollouts.")
     conditions: (
@@ -105,7 +105,7 @@ class CanaryStatus(Part):
             Field(json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}),
         ]
         | None
-    ) = None
+    ) = Field(None, description="Ready and Promoted, as `kubectl wait` reads them.")
     slack: SlackShown | None = None
     version: int | None = Field(None, description="Of the status's form; an older controller reads no newer one.")
     memory: dict[str, Any] | None = Field(
