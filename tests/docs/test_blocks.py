@@ -20,8 +20,9 @@ from tests.cli.api_server import kubeconfig
 from tests.cli.prometheus import Samples, prometheus
 from tests.docs.cluster import standing_cluster
 from tests.docs.lines import commands
-from tests.docs.pages import DOCS, PAGES, ROOT, Block, blocks, shown
+from tests.docs.pages import DOCS, PAGES, ROOT, Block, blocks
 
+pytestmark = pytest.mark.xdist_group("the blocks of the pages")
 GATE = "a gate of its own runs it, for minutes"
 NETWORK = "it fetches from the network, and .ci/run does the same"
 EXCEPTIONS = {
@@ -36,7 +37,7 @@ EXCEPTIONS = {
 
 PAGES_WITH_BLOCKS = sorted({block.page for block in blocks("sh")})
 COPIED = ("manifests", "docs", "canary", "meshes", "pyproject.toml", "README.md", "LICENSE")
-PATIENCE_S = 300.0
+PATIENCE_S = 290.0
 QUICK_START = DOCS / "quick-start.md"
 MESHES = registry.names()
 
@@ -106,9 +107,6 @@ def told(done: subprocess.CompletedProcess[str], block: Block) -> str:
     return f"{block.text}\nended with {done.returncode}\n{done.stdout}\n{done.stderr}"
 
 
-RUNS = [(page, mesh) for page in PAGES_WITH_BLOCKS for mesh in (MESHES if page.name == "quick-start.md" else ("",))]
-
-
 def of_mesh(block: Block, mesh: str) -> bool:
     """Whether a block is to be run for a mesh: its own, and those that differ by it; the first runs all the others."""
     if block.text.startswith("export MESH="):
@@ -116,26 +114,26 @@ def of_mesh(block: Block, mesh: str) -> bool:
     return mesh in ("", MESHES[0]) or "$MESH" in block.text
 
 
-@pytest.mark.parametrize(("page", "mesh"), RUNS, ids=lambda part: part if isinstance(part, str) else shown(part))
+def runs() -> list[tuple[Block, str]]:
+    """Each block with the mesh that it is run for, in the order of the pages."""
+    pages = [(page, mesh) for page in PAGES_WITH_BLOCKS for mesh in (MESHES if page == QUICK_START else ("",))]
+    all_of_them = [(block, mesh) for page, mesh in pages for block in blocks("sh", page) if of_mesh(block, mesh)]
+    return [(block, mesh) for block, mesh in all_of_them if not why_not(block)]
+
+
+@pytest.mark.parametrize(("block", "mesh"), runs(), ids=str)
 def test_the_blocks_of_a_page_run_one_after_the_other(
-    page: Path, mesh: str, tree: Path, environment: Mapping[str, str]
+    block: Block, mesh: str, tree: Path, environment: Mapping[str, str]
 ) -> None:
+    before = [one for one, of in runs() if one.page == block.page and of == mesh and one.number < block.number]
+    exported = [line for one in before for line in one.text.splitlines() if line.startswith("export ")]
     with prometheus(answers) as address:
-        for block in blocks("sh", page):
-            if not why_not(block) and of_mesh(block, mesh):
-                done = ran(block.text.replace("http://localhost:9090", address), tree, environment)
-                assert done.returncode == 0, told(done, block)
-    (tree / "exported").unlink(missing_ok=True)
-
-
-def ran(text: str, tree: Path, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run a block in the copy of the tree, with what earlier blocks of its page exported."""
-    exported = tree / "exported"
-    exported.touch()
-    return subprocess.run(
-        ["bash", "-c", f"set -euo pipefail\n. {exported}\n{text}\nexport -p > {exported}\n"],
-        cwd=tree / "canary", env=dict(environment), capture_output=True, text=True, timeout=PATIENCE_S, check=False,
-    )  # fmt: skip
+        lines = ["set -euo pipefail", *exported, block.text.replace("http://localhost:9090", address)]
+        done = subprocess.run(
+            ["bash", "-c", "\n".join(lines)],
+            cwd=tree / "canary", env=dict(environment), capture_output=True, text=True, timeout=PATIENCE_S, check=False,
+        )  # fmt: skip
+    assert done.returncode == 0, told(done, block)
 
 
 def test_the_quick_start_has_a_section_for_every_mesh() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,20 +45,24 @@ def test_the_manifest_of_the_slack_app_asks_for_the_scopes_that_the_stand_in_wan
     assert {scope for scope in scopes if not scope.startswith("groups:")} == ALL_SCOPES
 
 
-@pytest.mark.skipif(KUBECTL is None, reason="there is no kubectl on the PATH")
-def test_the_kustomization_of_the_install_page_changes_what_it_says(tmp_path: Path) -> None:
+def environment_after(overlay: str, folder: Path) -> tuple[str, dict[str, str | None]]:
+    """The image and the variables of the controller that a kustomization beside the clone gives."""
     assert KUBECTL is not None
-    [overlay] = blocks("yaml", DOCS / "install.md")
-    shutil.copytree(ROOT / "manifests", tmp_path / "canary" / "manifests")
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "kustomization.yaml").write_text(overlay.text, encoding="utf-8")
-
-    done = subprocess.run([KUBECTL, "kustomize", str(tmp_path / "mine")], check=True, capture_output=True, text=True)
-
+    shutil.copytree(ROOT / "manifests", folder / "canary" / "manifests")
+    (folder / "mine").mkdir()
+    (folder / "mine" / "kustomization.yaml").write_text(overlay, encoding="utf-8")
+    command = [KUBECTL, "kustomize", str(folder / "mine")]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
     [deployment] = [one for one in yaml.safe_load_all(done.stdout) if one["kind"] == "Deployment"]
     [container] = deployment["spec"]["template"]["spec"]["containers"]
-    told = {entry["name"]: entry.get("value") for entry in container["env"]}
-    assert container["image"] == "registry.example/canary:0.1.0"
+    return container["image"], {entry["name"]: entry.get("value") for entry in container["env"]}
+
+
+@pytest.mark.skipif(KUBECTL is None, reason="there is no kubectl on the PATH")
+def test_the_kustomization_of_the_install_page_changes_what_it_says(tmp_path: Path) -> None:
+    [overlay] = blocks("yaml", DOCS / "install.md")
+    image, told = environment_after(overlay.text, tmp_path)
+    assert image == "registry.example/canary:0.1.0"
     assert told == {
         "CANARY_PROMETHEUS_URL": "http://prometheus.istio-system:9090",
         "CANARY_SCRAPE_INTERVAL": "15s",
@@ -65,6 +70,32 @@ def test_the_kustomization_of_the_install_page_changes_what_it_says(tmp_path: Pa
         "CANARY_MESH": "istio",
         "CANARY_LEASE_NAMESPACE": None,
     }
+
+
+@pytest.mark.skipif(KUBECTL is None, reason="there is no kubectl on the PATH")
+def test_the_kustomization_of_the_quick_start_changes_what_it_says(tmp_path: Path) -> None:
+    [overlay] = re.findall(
+        r"kustomization.yaml <<END\n(.*?)^END$", (DOCS / "quick-start.md").read_text(encoding="utf-8"), re.M | re.S
+    )
+    image, told = environment_after(
+        overlay.replace("$MESH", "kuma").replace("$PROMETHEUS", "http://there:80"), tmp_path
+    )
+    assert image == "registry.example/canary:0.1.0"
+    assert told == {
+        "CANARY_MESH": "kuma",
+        "CANARY_PROMETHEUS_URL": "http://there:80",
+        "CANARY_LEASE_NAMESPACE": None,
+    }
+
+
+def test_the_layers_and_folders_of_the_guide_are_those_that_are_held_to() -> None:
+    guide = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    held = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"][0]
+    layers = [set(re.findall(r"\w+", layer)) for layer in held["layers"] if layer != "(__main__)"]
+    [line] = re.findall(r"^    (cli > .*(?:\n        .*)*)", guide, re.M)
+    assert [set(re.findall(r"\w+", layer)) for layer in line.split(">")] == layers
+    folders = {path.name for path in (ROOT / "canary").iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert set(re.findall(r"^\| `canary/(\w+)` \|", guide, re.M)) == folders
 
 
 TESTS = sorted(
