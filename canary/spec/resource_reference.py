@@ -17,8 +17,8 @@ _INTRODUCTION = f"""\
 
 `{GROUP}/{VERSION}`, kind `Canary`, short name `cny`. The controller makes one from
 [annotations](annotations.md) and keeps it so. Write one yourself where a Deployment is not yours to annotate, or where
-Argo CD or Flux are to see the health of a rollout; it goes before one that is made from annotations, whose settings then
-do not count.
+Argo CD or Flux are to see the health of a rollout; it goes before one that is made from annotations, whose settings
+then do not count.
 
 ```yaml
 apiVersion: {GROUP}/{VERSION}
