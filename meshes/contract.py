@@ -117,7 +117,11 @@ class Counters:
 
     The controller turns them into increases over the window that it judges. A missing `bad` series beside a present
     `total` means that none failed. `also_bad` are further selectors of failed requests, for meshes that count them
-    under several metric names; no request is counted by two of them. `Grouping` adapters have none.
+    under several metric names; no request is counted by two of them.
+
+    Selectors of one shape (one metric name, matchers of the same labels) are asked about in one query. Write one
+    matcher a label, and what tells workloads apart with `=`, or with `=~` and no groups or flags in the expression;
+    any other selector is asked about by itself, which gives the same answers at a higher load.
     """
 
     total: str
@@ -131,7 +135,8 @@ class Histogram:
 
     `bucket` is a PromQL instant-vector selector of its `_bucket` counters without a matcher on `le`. `unit_ms` is the
     number of milliseconds in its unit (1 or 1000). `edges` are the mesh's usual bucket edges in milliseconds, rising;
-    they serve messages and lint only, a verdict uses the edges that the live series have.
+    they serve messages and lint only, a verdict uses the edges that the live series have. `bucket` is asked about
+    together with others as the selectors of `Counters` are.
     """
 
     bucket: str
@@ -205,28 +210,6 @@ class Mesh(Protocol):
 
     def latency(self, workload: Workload) -> Histogram:
         """Return the histogram of request durations, as the server side saw them; raises as `requests` does."""
-
-
-@runtime_checkable
-class Grouping(Protocol):
-    """What an adapter may offer besides `Mesh`: many workloads asked about in one query. Optional.
-
-    An adapter with these three methods has the checks of all canaries that fall due together asked in one query;
-    without them it is asked one by one, which gives the same answers at a higher load. Laws, for workloads of one
-    protocol: every `identity` has the same label names; `requests_of([w])` and `latency_of([w])` select the same series
-    as `requests(w)` and `latency(w)`; of several workloads they select at least the series of each, and those that have
-    all labels of `identity(w)` are exactly the series of `w`. Where no labels tell workloads apart (only `pods` does),
-    leave these methods out.
-    """
-
-    def identity(self, workload: Workload) -> Mapping[str, str]:
-        """Return the labels, with their values, that all series of the workload have and no other series has."""
-
-    def requests_of(self, workloads: Sequence[Workload]) -> Counters:
-        """Return the counters of all these workloads, at least one, together."""
-
-    def latency_of(self, workloads: Sequence[Workload]) -> Histogram:
-        """Return the histograms of all these workloads, at least one, together, in one unit."""
 
 
 ANY = "*"

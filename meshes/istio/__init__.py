@@ -6,7 +6,7 @@ where that is silent, from its source. HTTPRoutes with Istio are the adapter `ga
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 from meshes.contract import (
     Counters,
@@ -89,15 +89,6 @@ class Istio:
 
     def latency(self, workload: Workload) -> Histogram:
         return istio_metrics.durations(workload)
-
-    def identity(self, workload: Workload) -> Mapping[str, str]:
-        return istio_metrics.identity(workload)
-
-    def requests_of(self, workloads: Sequence[Workload]) -> Counters:
-        return istio_metrics.counters_of(workloads)
-
-    def latency_of(self, workloads: Sequence[Workload]) -> Histogram:
-        return istio_metrics.durations_of(workloads)
 
 
 def _users(route: Route, ref: ObjectRef) -> UsersRoute:

@@ -6,7 +6,7 @@ source of its policy controller and its proxy. Its own older HTTPRoute (policy.l
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from meshes.contract import (
@@ -79,15 +79,6 @@ class Linkerd:
 
     def latency(self, workload: Workload) -> Histogram:
         return linkerd_metrics.durations(workload)
-
-    def identity(self, workload: Workload) -> Mapping[str, str]:
-        return linkerd_metrics.identity(workload)
-
-    def requests_of(self, workloads: Sequence[Workload]) -> Counters:
-        return linkerd_metrics.counters_of(workloads)
-
-    def latency_of(self, workloads: Sequence[Workload]) -> Histogram:
-        return linkerd_metrics.durations_of(workloads)
 
 
 def _is_linkerd(controller: str) -> bool:

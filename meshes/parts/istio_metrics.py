@@ -6,11 +6,10 @@ belong to the controller.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import assert_never
 
 from meshes.contract import AppProtocol, Counters, Histogram, Workload
-from meshes.parts.promql import one_of
+from meshes.parts.promql import quoted
 
 # Envoy's own bucket edges, which Istio keeps unless the annotation `sidecar.istio.io/statsHistogramBuckets` says else.
 EDGES = (
@@ -22,49 +21,28 @@ EDGES = (
 # (istio/proxy, istio_stats.cc: Grpc::Common::getGrpcStatus with the stream info).
 _GRPC_FAULTS = "2|4|12|13|14|15"
 
-_NAMESPACE = "destination_workload_namespace"
-_NAME = "destination_workload"
-
-
-def identity(workload: Workload) -> Mapping[str, str]:
-    """Return the labels that tell the workload's requests from those to others."""
-    return {_NAMESPACE: workload.namespace, _NAME: workload.deployment}
-
 
 def counters(workload: Workload) -> Counters:
     """Return all requests to the workload and those that failed: HTTP 5xx, or the server faults of gRPC."""
-    return counters_of([workload])
-
-
-def durations(workload: Workload) -> Histogram:
-    """Return the durations of all requests to the workload, failed ones too, in milliseconds."""
-    return durations_of([workload])
-
-
-def counters_of(workloads: Sequence[Workload]) -> Counters:
-    """Return the same for several workloads of one protocol."""
-    labels, protocol = _labels(workloads), workloads[0].protocol
-    match protocol:
+    labels = _labels(workload)
+    match workload.protocol:
         case AppProtocol.HTTP:
             failed = 'response_code=~"5.."'
         case AppProtocol.GRPC:
             failed = f'grpc_response_status=~"{_GRPC_FAULTS}"'
         case _:
-            assert_never(protocol)
+            assert_never(workload.protocol)
     return Counters(total=f"istio_requests_total{{{labels}}}", bad=f"istio_requests_total{{{labels},{failed}}}")
 
 
-def durations_of(workloads: Sequence[Workload]) -> Histogram:
-    """Return the same for several workloads."""
-    bucket = f"istio_request_duration_milliseconds_bucket{{{_labels(workloads)}}}"
+def durations(workload: Workload) -> Histogram:
+    """Return the durations of all requests to the workload, failed ones too, in milliseconds."""
+    bucket = f"istio_request_duration_milliseconds_bucket{{{_labels(workload)}}}"
     return Histogram(bucket=bucket, unit_ms=1, edges=EDGES)
 
 
-def _labels(workloads: Sequence[Workload]) -> str:
-    """Return the matchers that pick the workloads' requests as the server side saw them.
-
-    Of several, a name is matched in the namespace of every other too: what was not asked for is left aside by those
-    who read the answer, by `identity`.
+def _labels(workload: Workload) -> str:
+    """Return the matchers that pick the workload's requests as the server side saw them.
 
     Selected by workload: `destination_service_name` is ambiguous, since the apex and other Services may select the
     same pods. With sidecars the pod's own proxy reports (`destination`), in ambient mode only the waypoint does, so
@@ -74,10 +52,10 @@ def _labels(workloads: Sequence[Workload]) -> str:
     """
     matchers = [
         'reporter=~"destination|waypoint"',
-        one_of(_NAMESPACE, [workload.namespace for workload in workloads]),
-        one_of(_NAME, [workload.deployment for workload in workloads]),
+        f"destination_workload_namespace={quoted(workload.namespace)}",
+        f"destination_workload={quoted(workload.deployment)}",
     ]
-    if workloads[0].protocol is AppProtocol.GRPC:
+    if workload.protocol is AppProtocol.GRPC:
         # Only gRPC requests carry a gRPC status: others would be in the total and could never fail.
         matchers.append('request_protocol="grpc"')
     return ",".join(matchers)

@@ -6,56 +6,36 @@ proxy counts each attempt; the windows and the arithmetic over them belong to th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 from meshes.contract import Counters, Histogram, Workload
-from meshes.parts.promql import one_of
+from meshes.parts.promql import quoted
 
 EDGES = tuple(float(digit * 10**power) for power in range(5) for digit in (1, 2, 3, 4, 5))
 """Bucket edges in milliseconds: 1, 2, 3, 4, 5, 10, 20, ... 50000 (linkerd2-proxy, `latency::BOUNDS`)."""
 
 
-def identity(workload: Workload) -> Mapping[str, str]:
-    """Return the labels that tell the workload's requests from those to others.
-
-    Both are added by Prometheus, as Linkerd's own configuration of it does.
-    """
-    return {"namespace": workload.namespace, "deployment": workload.deployment}
-
-
 def counters(workload: Workload) -> Counters:
-    """Return all answers of the workload and those that failed, HTTP and gRPC alike."""
-    return counters_of([workload])
+    """Return all answers of the workload and those that failed, HTTP and gRPC alike.
+
+    The proxy itself classifies: 5xx fails, and of gRPC's statuses 2, 4, 7, 13, 14 and 15.
+    """
+    labels = _labels(workload)
+    return Counters(total=f"response_total{{{labels}}}", bad=f'response_total{{{labels},classification="failure"}}')
 
 
 def durations(workload: Workload) -> Histogram:
     """Return the times to the first byte of all answers of the workload, in milliseconds."""
-    return durations_of([workload])
+    return Histogram(bucket=f"response_latency_ms_bucket{{{_labels(workload)}}}", unit_ms=1, edges=EDGES)
 
 
-def counters_of(workloads: Sequence[Workload]) -> Counters:
-    """Return the same for several workloads.
+def _labels(workload: Workload) -> str:
+    """Return the matchers that pick the workload's answers to requests of clients.
 
-    The proxy itself classifies: 5xx fails, and of gRPC's statuses 2, 4, 7, 13, 14 and 15.
-    """
-    labels = _labels(workloads)
-    return Counters(total=f"response_total{{{labels}}}", bad=f'response_total{{{labels},classification="failure"}}')
-
-
-def durations_of(workloads: Sequence[Workload]) -> Histogram:
-    """Return the same for several workloads."""
-    return Histogram(bucket=f"response_latency_ms_bucket{{{_labels(workloads)}}}", unit_ms=1, edges=EDGES)
-
-
-def _labels(workloads: Sequence[Workload]) -> str:
-    """Return the matchers that pick the workloads' answers to requests of clients.
-
-    The kubelet's HTTP probes come through the proxy and are counted as the route `probe`: with them an idle canary
-    would look healthy. Of several workloads, a name is matched in the namespace of every other too (`identity` tells).
+    Namespace and deployment are added by Prometheus, as Linkerd's own configuration of it does. The kubelet's HTTP
+    probes come through the proxy and are counted as the route `probe`: with them an idle canary would look healthy.
     """
     matchers = (
-        one_of("namespace", [workload.namespace for workload in workloads]),
-        one_of("deployment", [workload.deployment for workload in workloads]),
+        f"namespace={quoted(workload.namespace)}",
+        f"deployment={quoted(workload.deployment)}",
         'direction="inbound"',
         'route_name!="probe"',
     )

@@ -15,133 +15,169 @@ from hypothesis import strategies as st
 
 from canary.controller import grouping
 from canary.controller.grouping import Counted, Grouper, Growth
+from canary.controller.measure import pods_of
 from canary.errors import CanaryError, Rejected, Unavailable
 from canary.ports import Series
-from meshes.contract import AppProtocol, Counters, Histogram, Workload
+from meshes.contract import AppProtocol, Counters, Mesh, RouteError, Workload
+from meshes.gateway_api import GatewayApi
 from meshes.istio import Istio
+from meshes.kuma import Kuma
+from meshes.linkerd import Linkerd
+from tests.controller.mesh_series import EXPORTED, RESET, Pod, istio, kuma
 from tests.controller.promql_metrics import PromQL, scrape
+from tests.meshes.gamma_objects import HTTP, ISTIO, LINKERD, answered
 
 END = 12
-NAMES = ("checkout", "checkout-primary", "check.ut", "checkoutx")
+NAMES = ("checkout", "checkout-primary", "check", "checkout-bcdfg")
+"""Some begin as others do, one looks like another one's pods."""
 NAMESPACES = ("shop", "shop-2")
-ISTIO = Istio()
+HASHES = ("6bbf8c7d9", "5d4f7c9b8")
+OURS = GatewayApi().render(HTTP, 10, None)
+MESHES: dict[str, tuple[Mesh, Any]] = {
+    "istio": (Istio(), None),
+    "linkerd": (Linkerd(), None),
+    "kuma": (Kuma(), None),
+    **{
+        f"gateway-api with {controller}": (GatewayApi(), answered(OURS, controller))
+        for controller in (ISTIO, LINKERD, "gateways.kuma.io/controller")
+    },
+}
 
 
-def workload(name: str, namespace: str = "shop", protocol: AppProtocol = AppProtocol.HTTP) -> Workload:
-    return Workload(namespace=namespace, deployment=name, service=name, pods=f"{name}-.+", port=8080, protocol=protocol)
+def workload(name: str, namespace: str = "shop", *, pin: str = "", **more: Any) -> Workload:
+    pods = pods_of(name, pin)
+    told = {"port": 8080, "port_name": "http", "pod_port": 8080, "protocol": AppProtocol.HTTP, **more}
+    return Workload(namespace=namespace, deployment=name, service=name, pods=pods, **told)
 
 
-def growth(of: Workload, counted: Counted = Counted.TOTAL, *, scrapes: int = 4, mesh: Any = ISTIO) -> Growth:
-    return Growth(mesh=mesh, workload=of, counted=counted, start=scrape(END - scrapes), end=scrape(END))
+def growth(of: Workload, counted: Counted = Counted.TOTAL, *, scrapes: int = 4, mesh: str | Mesh = "istio") -> Growth:
+    adapter, route = MESHES[mesh] if isinstance(mesh, str) else (mesh, None)
+    asked = replace(of, route=route)
+    return Growth(mesh=adapter, workload=asked, counted=counted, start=scrape(END - scrapes), end=scrape(END))
 
 
-def growth_by(asked: Growth, mesh: Any) -> Growth:
-    return replace(asked, mesh=mesh)
+def samples(metrics: PromQL, name: str, namespace: str = "shop", *, step: int = 1, scrapes: int = END + 1) -> None:
+    """Requests to one pod of a workload of Istio's, the same number before each scrape."""
+    istio(metrics, pod(name, namespace, good=(step,) * scrapes))
 
 
-class Ungrouped:
-    """Istio's adapter without the methods of `Grouping`."""
-
-    name = "ungrouped"
-
-    def requests(self, of: Workload) -> Counters:
-        return ISTIO.requests(of)
-
-    def latency(self, of: Workload) -> Histogram:
-        return ISTIO.latency(of)
-
-
-def labels(name: str, namespace: str, **more: str) -> dict[str, str]:
-    return {
-        "reporter": "destination",
-        "destination_workload_namespace": namespace,
-        "destination_workload": name,
-        "request_protocol": "http",
-        **more,
-    }
+def pod(name: str, namespace: str = "shop", *, suffix: str = "x2x4z", **told: Any) -> Pod:
+    nothing = (0,) * len(told["good"])
+    return Pod(
+        namespace=namespace,
+        workload=name,
+        name=f"{name}-{HASHES[0]}-{suffix}",
+        **{"protocol": AppProtocol.HTTP, "listener": "localhost_8080", "first": 0}
+        | {"faults": nothing, "errors": nothing, "slow": nothing}
+        | told,
+    )
 
 
-def samples(metrics: PromQL, name: str, namespace: str = "shop", *, first: int = 0, step: float = 1.0) -> None:
-    counted = [step * (turn + 1) for turn in range(END + 1 - first)]
-    metrics.samples("istio_requests_total", labels(name, namespace, response_code="200"), first, counted)
+async def ask(
+    metrics: Any, asked: Sequence[Growth], *, most: int = grouping.MOST
+) -> list[Sequence[Series] | Exception]:
+    grouper = Grouper(metrics, most=most)
 
-
-async def ask(metrics: Any, asked: Sequence[Growth]) -> list[Sequence[Series] | CanaryError]:
-    grouper = Grouper(metrics)
-
-    async def one(question: Growth) -> Sequence[Series] | CanaryError:
+    async def one(question: Growth) -> Sequence[Series] | Exception:
         try:
             return await grouper.growth(question)
-        except CanaryError as error:
+        except (CanaryError, RouteError) as error:
             return error
 
     return list(await asyncio.gather(*(one(question) for question in asked)))
 
 
-def plainly(answers: Sequence[Sequence[Series] | CanaryError]) -> list[Any]:
-    """Answers as values that compare: samples in any order, NaN equal to itself."""
+def plainly(answers: Sequence[Sequence[Series] | Exception]) -> list[Any]:
+    """Answers as values that compare: samples by their labels, NaN equal to itself, sums in whatever order."""
     return [
         str(answer)
-        if isinstance(answer, CanaryError)
-        else sorted((sorted(one.labels.items()), "nan" if math.isnan(one.value) else one.value) for one in answer)
+        if isinstance(answer, Exception)
+        else {
+            tuple(sorted(one.labels.items())): "nan" if math.isnan(one.value) else float(f"{one.value:.9g}")
+            for one in answer
+        }
         for answer in answers
     ]
 
 
-COUNTERS = st.lists(
-    st.tuples(
+SCRAPED = st.lists(
+    st.tuples(*[st.sampled_from((0, 0, 1, 2, 7, RESET))] * 4),
+    min_size=1,
+    max_size=END + 1,
+)
+PODS = st.lists(
+    st.builds(
+        lambda name, pin, suffix, first, scraped, more: Pod(
+            workload=name,
+            name=f"{name}-{pin}-{suffix}",
+            first=first,
+            **dict(zip(("good", "faults", "errors", "slow"), zip(*scraped, strict=True), strict=True)),
+            **more,
+        ),
         st.sampled_from(NAMES),
-        st.sampled_from(NAMESPACES),
-        st.sampled_from(("destination", "waypoint", "source")),
-        st.sampled_from(("200", "404", "503")),
-        st.sampled_from(("http", "grpc")),
-        st.sampled_from(("100", "250", "+Inf")),
+        st.sampled_from(HASHES),
+        st.sampled_from(("x2x4z", "bcdfg")),
         st.integers(0, END),
-        st.lists(st.sampled_from((0.0, 1.0, 2.5, 7.0, math.nan)), min_size=1, max_size=END),
+        SCRAPED,
+        st.fixed_dictionaries(
+            {
+                "namespace": st.sampled_from(NAMESPACES),
+                "protocol": st.sampled_from(AppProtocol),
+                "listener": st.sampled_from(
+                    ("localhost_8080", "localhost_9090", "self_inbound_dp_http", "self_inbound_dp_8080")
+                ),
+            }
+        ),
     ),
-    max_size=12,
+    max_size=8,
+    unique_by=lambda one: (one.namespace, one.name),
+)
+WORKLOADS = st.builds(
+    workload,
+    st.sampled_from(NAMES),
+    st.sampled_from(NAMESPACES),
+    pin=st.sampled_from(("", *HASHES)),
+    protocol=st.sampled_from(AppProtocol),
+    pod_port=st.sampled_from((8080, 9090, None)),
+    port_name=st.sampled_from(("http", "")),
 )
 ASKED = st.lists(
     st.builds(
         growth,
-        st.builds(workload, st.sampled_from(NAMES), st.sampled_from(NAMESPACES), st.sampled_from(AppProtocol)),
+        WORKLOADS,
         st.sampled_from(Counted),
         scrapes=st.sampled_from((2, 4, 8)),
+        mesh=st.sampled_from(sorted(MESHES)),
     ),
     min_size=1,
     max_size=16,
 )
 
 
-def stored(counters: list[Any]) -> PromQL:
-    """Metrics with these series; steps add up, a NaN stays one, and a series may begin and end anywhere."""
+def stored(pods: Sequence[Pod]) -> PromQL:
+    """What Prometheus has of these pods, as each mesh exports it."""
     metrics = PromQL()
-    seen = set()
-    for name, namespace, reporter, code, protocol, le, first, steps in counters:
-        series = (name, namespace, reporter, code, protocol, le)
-        if series in seen:
-            continue
-        seen.add(series)
-        fields = {"reporter": reporter, "response_code": code, "request_protocol": protocol}
-        total, values = 0.0, []
-        for step in steps:
-            total = 0.0 if step == 7.0 else total + (0.0 if math.isnan(step) else step)  # 7 is a reset
-            values.append(math.nan if math.isnan(step) else total)
-        told = labels(name, namespace, **fields)
-        metrics.samples("istio_requests_total", {**told, "le_of": le, "grpc_response_status": code[0]}, first, values)
-        metrics.samples("istio_request_duration_milliseconds_bucket", {**told, "le": le}, first, values)
+    for export in EXPORTED:
+        for each in pods:
+            export(metrics, each)
     return metrics
 
 
-@settings(max_examples=150, deadline=None)
-@given(counters=COUNTERS, asked=ASKED)
-def test_grouped_answers_are_those_of_the_single_queries(counters: list[Any], asked: list[Growth]) -> None:
+def kinds(asked: Sequence[Growth]) -> int:
+    """How many queries these questions need: one for each metric, window, protocol, and what is counted."""
+    counted = [(one.mesh.requests(one.workload).total.partition("{")[0], one) for one in asked]
+    return len({(metric, one.counted, one.start, one.workload.protocol) for metric, one in counted})
+
+
+@settings(max_examples=200, deadline=None)
+@given(pods=PODS, asked=ASKED)
+def test_grouped_answers_are_those_of_the_single_queries(pods: list[Pod], asked: list[Growth]) -> None:
     async def both() -> None:
-        grouped, single = stored(counters), stored(counters)
-        together = await ask(grouped, asked)
-        alone = await ask(single, [growth_by(one, Ungrouped()) for one in asked])
+        grouped, single = stored(pods), stored(pods)
+        together, alone = await ask(grouped, asked), await ask(single, asked, most=1)
         assert plainly(together) == plainly(alone)
-        assert len(grouped.asked) <= len({(one.counted, one.start, one.workload.protocol) for one in asked})
+        assert len(single.asked) == len(asked)
+        assert len(grouped.asked) <= kinds(asked)
 
     gather, grouping.GATHER_S = grouping.GATHER_S, 0.0
     try:
@@ -151,13 +187,51 @@ def test_grouped_answers_are_those_of_the_single_queries(counters: list[Any], as
 
 
 @pytest.mark.looptime
-async def test_what_falls_due_within_a_moment_is_one_query() -> None:
+@pytest.mark.parametrize("protocol", AppProtocol)
+@pytest.mark.parametrize("counted", Counted)
+@pytest.mark.parametrize("mesh", sorted(MESHES))
+async def test_every_mesh_is_asked_once_for_what_falls_due_within_a_moment(
+    mesh: str, counted: Counted, protocol: AppProtocol
+) -> None:
+    metrics = PromQL()
+    of = [workload(f"app-{number}", f"shop-{number % 2}", protocol=protocol) for number in range(20)]
+    answers = await ask(metrics, [growth(one, counted, mesh=mesh) for one in of])
+    assert len(metrics.asked) == 1
+    assert [isinstance(answer, Exception) for answer in answers] == [False] * 20
+
+
+@pytest.mark.looptime
+async def test_each_workload_is_told_its_own_number() -> None:
     metrics = PromQL()
     names = [f"app-{number}" for number in range(40)]
     for number, name in enumerate(names):
         samples(metrics, name, step=number)
     answers = await ask(metrics, [growth(workload(name)) for name in names])
-    assert [one[0].value for one in answers if not isinstance(one, CanaryError)] == [4.0 * n for n in range(40)]
+    assert plainly(answers) == [{(): 4.0 * number} if number else {} for number in range(40)]
+    assert len(metrics.asked) == 1
+
+
+@pytest.mark.looptime
+async def test_every_pod_of_a_workload_of_kumas_is_counted_and_no_other() -> None:
+    metrics = PromQL()
+    for name, suffix, rate in (("checkout", "x2x4z", 1), ("checkout", "bcdfg", 2), ("checkout-primary", "x2x4z", 10)):
+        kuma(metrics, pod(name, suffix=suffix, good=(rate,) * (END + 1)))
+    kuma(metrics, pod("checkout", "eu", good=(100,) * (END + 1)))
+    asked = [growth(workload(name), mesh="kuma") for name in ("checkout", "checkout-primary", "checkout-bcdfg")]
+    assert plainly(await ask(metrics, asked)) == [{(): 12.0}, {(): 40.0}, {}]
+    assert len(metrics.asked) == 1
+
+
+@pytest.mark.looptime
+async def test_grpc_faults_under_names_of_their_own_are_not_lost_in_a_group() -> None:
+    metrics = PromQL()
+    scrapes = END + 1
+    for name, faults in (("checkout", 3), ("cart", 0)):
+        told: dict[str, Any] = {"good": (5,) * scrapes, "faults": (faults,) * scrapes, "protocol": AppProtocol.GRPC}
+        kuma(metrics, pod(name, **told))
+    of = [workload(name, protocol=AppProtocol.GRPC) for name in ("checkout", "cart", "idle")]
+    answers = await ask(metrics, [growth(one, Counted.BAD, mesh="kuma") for one in of])
+    assert plainly(answers) == [{(): 12.0}, {(): 0.0}, {(): 0.0}]
     assert len(metrics.asked) == 1
 
 
@@ -173,11 +247,48 @@ async def test_what_falls_due_later_is_another_query() -> None:
 
 
 @pytest.mark.looptime
-@pytest.mark.parametrize("other", [{"scrapes": 5}, {"counted": Counted.BAD}, {"mesh": Ungrouped()}])
-async def test_other_windows_counters_and_adapters_are_other_queries(other: dict[str, Any]) -> None:
+@pytest.mark.parametrize("other", [{"scrapes": 5}, {"counted": Counted.BAD}, {"mesh": "linkerd"}, {"mesh": "kuma"}])
+async def test_other_windows_counters_and_metrics_are_other_queries(other: dict[str, Any]) -> None:
     metrics = PromQL()
     await ask(metrics, [growth(workload("checkout")), growth(workload("cart"), **other)])
     assert len(metrics.asked) == 2
+
+
+@pytest.mark.looptime
+async def test_two_adapters_that_count_by_the_same_metrics_share_a_query() -> None:
+    metrics = PromQL()
+    samples(metrics, "checkout")
+    samples(metrics, "cart", step=2)
+    asked = [growth(workload("checkout")), growth(workload("cart"), mesh=f"gateway-api with {ISTIO}")]
+    assert plainly(await ask(metrics, asked)) == [{(): 4.0}, {(): 8.0}]
+    assert len(metrics.asked) == 1
+
+
+class Grouped(Istio):
+    """An adapter whose selectors tell workloads apart by an expression that is not read here."""
+
+    def requests(self, workload: Workload) -> Counters:
+        total = f'istio_requests_total{{destination_workload=~"(?i:{workload.deployment})",reporter="destination"}}'
+        return Counters(total=total, bad=total)
+
+
+@pytest.mark.looptime
+async def test_what_cannot_be_told_apart_here_is_asked_by_itself() -> None:
+    metrics = PromQL()
+    asked = [growth(workload(name), mesh=Grouped()) for name in ("CHECKOUT", "checkout")]
+    samples(metrics, "checkout")
+    assert plainly(await ask(metrics, asked)) == [{(): 4.0}, {(): 4.0}]
+    assert len(metrics.asked) == 2
+
+
+@pytest.mark.looptime
+async def test_a_mesh_that_does_not_know_its_metrics_says_so_and_hinders_no_other() -> None:
+    metrics = PromQL()
+    samples(metrics, "checkout")
+    unknown = growth(workload("cart"), mesh=GatewayApi())
+    told, found = plainly(await ask(metrics, [unknown, growth(workload("checkout"))]))
+    assert "no built-in check can be asked of cart" in told
+    assert found == {(): 4.0}
 
 
 @pytest.mark.looptime
@@ -189,15 +300,30 @@ async def test_no_data_of_one_stays_no_data_beside_others() -> None:
 
 
 @pytest.mark.looptime
-async def test_queries_have_bounded_length_and_all_are_answered() -> None:
+async def test_a_nan_of_one_stays_with_that_one() -> None:
     metrics = PromQL()
-    long = [f"{'long-' * 10}{number}" for number in range(2 * grouping.MOST + 1)]
+    samples(metrics, "checkout")
+    odd = {"destination_workload_namespace": "shop", "destination_workload": "cart", "reporter": "destination"}
+    metrics.samples("istio_requests_total", odd, 0, [math.nan] * (END + 1))
+    answers = await ask(metrics, [growth(workload("checkout")), growth(workload("cart"))])
+    assert plainly(answers) == [{(): 4.0}, {(): "nan"}]
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize(
+    ("mesh", "protocol", "most"), [("istio", "http", 12), ("kuma", "http", 12), ("kuma", "grpc", 40)]
+)
+async def test_queries_have_bounded_length_and_all_are_answered(mesh: str, protocol: str, most: int) -> None:
+    metrics = PromQL()
+    long = [f"{'long-' * 9}{number}" for number in range(2 * grouping.MOST + 1)]
     for name in long:
-        samples(metrics, name)
-    answers = await ask(metrics, [growth(workload(name)) for name in long])
-    assert answers == [[Series({}, 4.0)]] * len(long)
+        for export in (istio, kuma):
+            export(metrics, pod(name, good=(1,) * (END + 1), protocol=AppProtocol(protocol)))
+    asked = [growth(workload(name, protocol=AppProtocol(protocol)), mesh=mesh) for name in long]
+    assert plainly(await ask(metrics, asked)) == [{(): 4.0}] * len(long)
+    await ask(metrics, [replace(one, counted=Counted.BAD) for one in asked])
     assert max(len(promql) for promql, _ in metrics.asked) <= grouping.LONGEST
-    assert 3 <= len(metrics.asked) <= 12
+    assert 6 <= len(metrics.asked) <= most
 
 
 class Strict(PromQL):
@@ -216,7 +342,24 @@ async def test_one_odd_canary_blinds_no_other() -> None:
     for name in ("checkout", "odd", "cart"):
         samples(metrics, name)
     answers = await ask(metrics, [growth(workload(name)) for name in ("checkout", "odd", "cart")])
-    assert plainly(answers) == [[([], 4.0)], "Prometheus refuses: too many samples", [([], 4.0)]]
+    assert plainly(answers) == [{(): 4.0}, "Prometheus refuses: too many samples", {(): 4.0}]
+
+
+class Odd(PromQL):
+    """Adds what nobody asked for to every answer."""
+
+    async def query(self, promql: str, at: datetime) -> Sequence[Series]:
+        strange = [{}, {"canary_part": "7"}, {"canary_part": "x", "pod": "?"}, {"destination_workload": "other"}]
+        return [*await super().query(promql, at), *(Series(labels, 1000.0) for labels in strange)]
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize("protocol", AppProtocol)
+@pytest.mark.parametrize("mesh", ["istio", "kuma"])
+async def test_what_nobody_asked_for_is_left_aside(mesh: str, protocol: AppProtocol) -> None:
+    of = [workload(name, protocol=protocol) for name in ("checkout", "cart")]
+    asked = [growth(one, Counted.BAD, mesh=mesh) for one in of]
+    assert plainly(await ask(Odd(), asked)) == plainly(await ask(PromQL(), asked))
 
 
 @pytest.mark.looptime
@@ -232,8 +375,9 @@ async def test_those_who_wait_are_told_when_the_first_is_cancelled() -> None:
     assert await grouper.growth(growth(workload("cart"))) == []
 
 
-@pytest.mark.parametrize("protocol", list(AppProtocol))
-def test_a_group_of_one_selects_as_the_single_query(protocol: AppProtocol) -> None:
-    one = workload("check.ut", protocol=protocol)
-    assert ISTIO.requests_of([one]) == ISTIO.requests(one)
-    assert ISTIO.latency_of([one]) == ISTIO.latency(one)
+@pytest.mark.looptime
+async def test_the_same_question_of_two_is_asked_once_and_alone_as_a_single_query() -> None:
+    asked, single = PromQL(), PromQL()
+    await ask(asked, [growth(workload("checkout"))] * 2)
+    await ask(single, [growth(workload("checkout"))], most=1)
+    assert asked.asked == single.asked

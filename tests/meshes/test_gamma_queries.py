@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshes.contract import AppProtocol, Grouping, Manifest, Mesh, RouteError, Workload
+from meshes.contract import AppProtocol, Manifest, Mesh, RouteError, Workload
 from meshes.gateway_api import GatewayApi
 from meshes.istio import Istio
 from meshes.kuma import Kuma
@@ -65,17 +65,6 @@ def test_no_name_leaves_its_string(namespace: str, deployment: str) -> None:
     workload = replace(WORKLOAD, namespace=namespace, deployment=deployment)
     for selector in (Linkerd().requests(workload).bad, Linkerd().latency(workload).bucket):
         assert selected(workload).items() <= parsed(selector)[1].items()
-
-
-def test_linkerds_workloads_are_asked_about_together_and_told_apart() -> None:
-    adapter = Linkerd()
-    assert isinstance(adapter, Grouping)
-    other = replace(WORKLOAD, deployment="checkout-primary")
-    assert adapter.identity(other) == {"namespace": "shop", "deployment": "checkout-primary"}
-    assert adapter.requests_of([WORKLOAD]) == adapter.requests(WORKLOAD)
-    assert adapter.latency_of([WORKLOAD]) == adapter.latency(WORKLOAD)
-    _, matchers = parsed(adapter.requests_of([WORKLOAD, other]).total)
-    assert matchers["deployment"] == (promql_parser.MatchOp.Re, "checkout|checkout-primary")
 
 
 def of(live: Manifest | None) -> Workload:

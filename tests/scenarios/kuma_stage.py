@@ -31,7 +31,9 @@ from tests.scenarios.stage import analysis
 from tests.told import Told
 
 SPACES = ("shop", "eu")
-_LISTENED = re.compile(r'namespace="([^"]+)",pod=~"(checkout(?:-primary)?)-')
+_SPACES, _PODS = re.compile(r'namespace=~?"([^"]+)"'), re.compile(r'pod=~"([^"]+)"')
+_SOME = re.compile(r"\[[^]]*\]\{(\d+)[^}]*\}")
+"""A class of characters and how many of them there are at least."""
 
 
 @dataclass(slots=True)
@@ -42,14 +44,21 @@ class Requests:
 
     async def query(self, promql: str, at: datetime) -> Sequence[Series]:
         await asyncio.sleep(0)
-        found = _LISTENED.search(promql)
-        assert found is not None, promql
-        window = re.search(r"\[(\d+)s\]", promql)
-        assert window is not None
+        spaces, pods, window = _SPACES.search(promql), _PODS.search(promql), re.search(r"\[(\d+)s\]", promql)
+        assert spaces, promql
+        assert pods, promql
+        assert window, promql
         total = 50.0 * int(window[1])
-        if 'class="5"' in promql:
-            return [Series({}, total / 2)] if (found[1], found[2]) in self.failing else []
-        return [Series({}, total)]
+        answers: list[Series] = []
+        for space, name in ((space, name) for space in spaces[1].split("|") for name in pods[1].split("|")):
+            pod = _SOME.sub(lambda match: "b" * int(match[1]), name).replace("-?", "-")
+            labels = {"namespace": space, "pod": pod} if "sum by" in promql else {}
+            side = "checkout-primary" if pod.startswith("checkout-primary-") else "checkout"
+            if 'class="5"' not in promql:
+                answers.append(Series(labels, total))
+            elif (space, side) in self.failing:
+                answers.append(Series(labels, total / 2))
+        return answers
 
 
 @dataclass(slots=True)
