@@ -12,6 +12,7 @@ from typing import Any
 import promql_parser
 import pytest
 
+from canary.controller.selectors import read
 from meshes import registry
 from meshes.conformance import AdapterLaws
 from meshes.contract import RouteError, Workload
@@ -57,6 +58,23 @@ def test_the_pages_queries_parse_and_its_conflicts_are_told(page: dict[str, Any]
         assert isinstance(promql_parser.parse(selector), promql_parser.VectorSelector)
     theirs = {"metadata": {"namespace": "shop", "name": "theirs"}, "spec": {"service": "checkout"}}
     assert isinstance(adapter.conflict(route, [theirs]), RouteError)
+
+
+def test_the_pages_selectors_are_of_one_shape_whatever_the_names(page: dict[str, Any]) -> None:
+    adapter, protocol = page["Acme"](), page["CHECKOUT"].protocol
+    names = (("shop", "checkout"), ("eu", 'odd"name'), ("a.b|c", "(d)*"))
+    workloads = [
+        Workload(namespace=space, deployment=name, service=name, pods=".*", port=8080, protocol=protocol)
+        for space, name in names
+    ]
+    for select in (
+        lambda one: adapter.requests(one).total,
+        lambda one: adapter.requests(one).bad,
+        lambda one: adapter.latency(one).bucket,
+    ):
+        found = [read(select(one)) for one in workloads]
+        assert len({one.shape for one in found if one is not None}) == 1
+        assert None not in found
 
 
 def test_the_laws_catch_a_mistake_in_the_pages_adapter(page: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:

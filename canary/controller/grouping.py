@@ -1,9 +1,9 @@
 """Asks about many workloads in one query, whatever their meshes.
 
-What falls due within a moment and looks at the same window is one query where the selectors are of one shape
-(`selectors`), so that the load of Prometheus does not grow with the canaries. The answers are those of the single
-queries: no series stays no series, and when a query of many fails each is asked by itself, so that one odd canary
-blinds no other. What the answers mean is the business of `measure`.
+What falls due within a moment and whose windows end together is one query where the selectors are of one shape
+(`selectors`), so that the queries do not grow with the canaries; windows of one length are one sum in it. The answers
+are those of the single queries: no series stays no series, and when a query of many fails each is asked by itself, so
+that one odd canary blinds no other. What the answers mean is the business of `measure`.
 """
 
 from __future__ import annotations
@@ -54,25 +54,30 @@ class Growth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Kind:
-    """What questions must have in common to be asked in one query: shapes of selectors, labels to keep, the window."""
+    """What questions must have in common to be asked in one query: shapes of selectors, labels to keep, the end."""
 
     shapes: tuple[Hashable, ...]
     by: tuple[str, ...]
-    start: datetime
     end: datetime
 
 
-Asked = tuple[str, ...]
-"""A question of a kind: the selectors whose growth is added up."""
-Found = Sequence[Series] | CanaryError
+@dataclass(frozen=True, slots=True, order=True)
+class _Asked:
+    """A question of a kind: the selectors whose growth is added up, and since when."""
+
+    selectors: tuple[str, ...]
+    start: datetime
+
+
+_Found = Sequence[Series] | CanaryError
 
 
 @dataclass(slots=True)
 class _Group:
     """Questions of one kind, and what became of them once `done` is set."""
 
-    asked: dict[Asked, None] = field(default_factory=dict)
-    found: dict[Asked, Found] = field(default_factory=dict)
+    asked: dict[_Asked, None] = field(default_factory=dict)
+    found: dict[_Asked, _Found] = field(default_factory=dict)
     done: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -92,13 +97,14 @@ class Grouper:
 
         Raises what `Metrics.query` raises, and RouteError where the mesh does not know by what to count.
         """
-        selectors, by = _selectors(asked), (BUCKET,) if asked.counted is Counted.BUCKETS else ()
-        shapes = [selector.shape for selector in map(read, selectors) if selector is not None]
-        if self._most == 1 or len(shapes) < len(selectors):
-            return await self._metrics.query(_single(selectors, asked.start, asked.end, by), asked.end)
-        return await self._together(_Kind(shapes=tuple(shapes), by=by, start=asked.start, end=asked.end), selectors)
+        question = _Asked(_selectors(asked), asked.start)
+        shapes = tuple(found.shape for found in map(read, question.selectors) if found is not None)
+        kind = _Kind(shapes=shapes, by=(BUCKET,) if asked.counted is Counted.BUCKETS else (), end=asked.end)
+        if self._most == 1 or len(shapes) < len(question.selectors):
+            return await self._metrics.query(_single(kind, question), asked.end)
+        return await self._together(kind, question)
 
-    async def _together(self, kind: _Kind, asked: Asked) -> Sequence[Series]:
+    async def _together(self, kind: _Kind, asked: _Asked) -> Sequence[Series]:
         group = self._open.get(kind)
         if group is not None:
             group.asked[asked] = None
@@ -125,20 +131,21 @@ class Grouper:
         finally:
             group.done.set()
 
-    async def _part(self, kind: _Kind, part: Sequence[Asked]) -> Mapping[Asked, Found]:
+    async def _part(self, kind: _Kind, part: Sequence[_Asked]) -> Mapping[_Asked, _Found]:
         if len(part) > 1:
+            columns = _columns(kind, part)
             try:
-                series = await self._metrics.query(_promql(kind, part), kind.end)
+                series = await self._metrics.query(_promql(columns), kind.end)
             except CanaryError:
                 pass  # which of them is at fault is not known; each is asked, and told, by itself
             else:
-                return _apart(kind, part, series)
+                return _apart(kind, part, columns, series)
         room = asyncio.Semaphore(AT_ONCE)
 
-        async def alone(asked: Asked) -> Found:
+        async def alone(asked: _Asked) -> _Found:
             async with room:
                 try:
-                    return await self._metrics.query(_single(asked, kind.start, kind.end, kind.by), kind.end)
+                    return await self._metrics.query(_single(kind, asked), kind.end)
                 except CanaryError as error:
                     return error
 
@@ -158,7 +165,7 @@ def increase(selector: str, start: datetime, end: datetime, by: Sequence[str]) -
     return f"sum{kept}({grown} or {fresh})"
 
 
-def _selectors(asked: Growth) -> Asked:
+def _selectors(asked: Growth) -> tuple[str, ...]:
     match asked.counted:
         case Counted.TOTAL:
             return (asked.mesh.requests(asked.workload).total,)
@@ -171,72 +178,31 @@ def _selectors(asked: Growth) -> Asked:
             assert_never(asked.counted)
 
 
-def _single(selectors: Asked, start: datetime, end: datetime, by: Sequence[str]) -> str:
+def _single(kind: _Kind, asked: _Asked) -> str:
     """Return PromQL for the growth of all selectors; a sum with a missing part would be missing whole."""
-    parts = [increase(selector, start, end, by) for selector in selectors]
+    parts = [increase(selector, asked.start, kind.end, kind.by) for selector in asked.selectors]
     return parts[0] if len(parts) == 1 else " + ".join(f"({part} or vector(0))" for part in parts)
 
 
-def _promql(kind: _Kind, part: Sequence[Asked]) -> str:
-    """Return PromQL for the growth of all questions, by the labels that tell them apart."""
-    grown = [
-        increase(union(selectors), kind.start, kind.end, (*varying(selectors), *kind.by))
-        for selectors in _columns(part)
-    ]
-    if len(grown) == 1:
-        return grown[0]
-    return " or ".join(f'label_replace({sums},"{PART}","{place}","","")' for place, sums in enumerate(grown))
-
-
-def _columns(part: Sequence[Asked]) -> Sequence[Sequence[Selector]]:
-    """Return the first selectors of all questions, the second ones, and so on; those of a column are of one shape."""
-    return [[found for found in map(read, column) if found is not None] for column in zip(*part, strict=True)]
-
-
-def _parts(kind: _Kind, asked: Sequence[Asked], most: int) -> Iterator[Sequence[Asked]]:
-    """Yield the questions in parts whose queries are of bounded length, those of one namespace side by side."""
-    rising = sorted(asked)
-    waiting = [rising[at : at + most] for at in range(0, len(rising), most)]
-    while waiting:
-        part = waiting.pop()
-        if len(part) == 1 or len(_promql(kind, part)) <= LONGEST:
-            yield part
-        else:
-            waiting += [part[: len(part) // 2], part[len(part) // 2 :]]
-
-
-def _apart(kind: _Kind, part: Sequence[Asked], series: Sequence[Series]) -> Mapping[Asked, Sequence[Series]]:
-    """Return the samples of each question, added up by the labels to keep; what nobody asked for is left."""
-    columns = {str(place): _Column(selectors, kind.by) for place, selectors in enumerate(_columns(part))}
-    for one in series:
-        if column := columns.get(one.labels.get(PART, "0")):
-            column.add(one)
-    found: dict[Asked, Sequence[Series]] = {}
-    for place, asked in enumerate(part):
-        sums: defaultdict[tuple[str, ...], float] = defaultdict(float)
-        if len(columns) > 1:
-            sums[()] = 0.0  # as `or vector(0)` does
-        for column in columns.values():
-            for kept, value in column.of(place):
-                sums[kept] += value
-        found[asked] = [Series(_labels(kind.by, kept), total) for kept, total in sums.items()]
-    return found
-
-
 class _Column:
-    """The samples that came for one selector of each question, by the labels in which these differ."""
+    """Selectors of one shape over one window, one for each question that has it, and the samples that came for them."""
 
-    def __init__(self, selectors: Sequence[Selector], by: Sequence[str]) -> None:
-        self._selectors, self._by, self._varying = selectors, by, varying(selectors)
+    def __init__(self, kind: _Kind, start: datetime, selectors: Mapping[_Asked, Selector]) -> None:
+        self._selectors, self._varying = selectors, varying(tuple(selectors.values()))
+        self._by = kind.by
         self._samples: defaultdict[tuple[str, ...], list[tuple[tuple[str, ...], float]]] = defaultdict(list)
+        together = union(tuple(selectors.values()))
+        self.promql = increase(together, start, kind.end, (*self._varying, *kind.by))
 
     def add(self, series: Series) -> None:
         whose, kept = _values(series, self._varying), _values(series, self._by)
         self._samples[whose].append((kept, series.value))
 
-    def of(self, place: int) -> Iterator[tuple[tuple[str, ...], float]]:
-        """Yield the samples that one of the selectors picks, with the labels to keep."""
-        own = [self._selectors[place].labels[label] for label in self._varying]
+    def of(self, asked: _Asked) -> Iterator[tuple[tuple[str, ...], float]]:
+        """Yield the samples that are a question's own, with the labels to keep."""
+        if (selector := self._selectors.get(asked)) is None:
+            return
+        own = [selector.labels[label] for label in self._varying]
         exactly = tuple(one.exact for one in own if one.exact is not None)
         if len(exactly) == len(own):
             yield from self._samples.get(exactly, ())
@@ -244,6 +210,56 @@ class _Column:
         for values, samples in self._samples.items():
             if all(one.accepts(value) for one, value in zip(own, values, strict=True)):
                 yield from samples
+
+
+def _columns(kind: _Kind, part: Sequence[_Asked]) -> Mapping[str, _Column]:
+    """Return what is to be added up for these questions by the name under which its samples come back."""
+    found: defaultdict[tuple[int, datetime], dict[_Asked, Selector]] = defaultdict(dict)
+    for asked in part:
+        for place, selector in enumerate(map(read, asked.selectors)):
+            if selector is not None:  # or it would not be in a group
+                found[place, asked.start][asked] = selector
+    return {
+        str(number): _Column(kind, start, selectors) for number, ((_, start), selectors) in enumerate(found.items())
+    }
+
+
+def _promql(columns: Mapping[str, _Column]) -> str:
+    if len(columns) == 1:
+        return next(iter(columns.values())).promql
+    return " or ".join(f'label_replace({one.promql},"{PART}","{name}","","")' for name, one in columns.items())
+
+
+def _parts(kind: _Kind, asked: Sequence[_Asked], most: int) -> Iterator[Sequence[_Asked]]:
+    """Yield the questions in parts whose queries are of bounded length, those about one workload side by side."""
+    rising = sorted(asked)
+    waiting = [rising[at : at + most] for at in range(0, len(rising), most)]
+    while waiting:
+        part = waiting.pop()
+        if len(part) == 1 or len(_promql(_columns(kind, part))) <= LONGEST:
+            yield part
+        else:
+            waiting += [part[: len(part) // 2], part[len(part) // 2 :]]
+
+
+def _apart(
+    kind: _Kind, part: Sequence[_Asked], columns: Mapping[str, _Column], series: Sequence[Series]
+) -> Mapping[_Asked, Sequence[Series]]:
+    """Return the samples of each question, added up by the labels to keep; what nobody asked for is left."""
+    alone = next(iter(columns)) if len(columns) == 1 else ""
+    for one in series:
+        if column := columns.get(one.labels.get(PART, alone)):
+            column.add(one)
+    found: dict[_Asked, Sequence[Series]] = {}
+    for asked in part:
+        sums: defaultdict[tuple[str, ...], float] = defaultdict(float)
+        if len(asked.selectors) > 1:
+            sums[()] = 0.0  # as `or vector(0)` does
+        for column in columns.values():
+            for kept, value in column.of(asked):
+                sums[kept] += value
+        found[asked] = [Series(_labels(kind.by, kept), total) for kept, total in sums.items()]
+    return found
 
 
 def _values(series: Series, labels: Sequence[str]) -> tuple[str, ...]:

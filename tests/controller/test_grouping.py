@@ -1,4 +1,4 @@
-"""Questions about many workloads in one query: the answers are those of the single queries, whatever the series."""
+"""Questions about many workloads in one query: what is asked together, what is not, and who is told what."""
 
 from __future__ import annotations
 
@@ -10,180 +10,18 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from canary.controller import grouping
-from canary.controller.grouping import Counted, Grouper, Growth
-from canary.controller.measure import pods_of
-from canary.errors import CanaryError, Rejected, Unavailable
+from canary.controller.grouping import Counted, Grouper
+from canary.errors import Rejected, Unavailable
 from canary.ports import Series
-from meshes.contract import AppProtocol, Counters, Mesh, RouteError, Workload
+from meshes.contract import AppProtocol, Counters, Workload
 from meshes.gateway_api import GatewayApi
 from meshes.istio import Istio
-from meshes.kuma import Kuma
-from meshes.linkerd import Linkerd
-from tests.controller.mesh_series import EXPORTED, RESET, Pod, istio, kuma
-from tests.controller.promql_metrics import PromQL, scrape
-from tests.meshes.gamma_objects import HTTP, ISTIO, LINKERD, answered
-
-END = 12
-NAMES = ("checkout", "checkout-primary", "check", "checkout-bcdfg")
-"""Some begin as others do, one looks like another one's pods."""
-NAMESPACES = ("shop", "shop-2")
-HASHES = ("6bbf8c7d9", "5d4f7c9b8")
-OURS = GatewayApi().render(HTTP, 10, None)
-MESHES: dict[str, tuple[Mesh, Any]] = {
-    "istio": (Istio(), None),
-    "linkerd": (Linkerd(), None),
-    "kuma": (Kuma(), None),
-    **{
-        f"gateway-api with {controller}": (GatewayApi(), answered(OURS, controller))
-        for controller in (ISTIO, LINKERD, "gateways.kuma.io/controller")
-    },
-}
-
-
-def workload(name: str, namespace: str = "shop", *, pin: str = "", **more: Any) -> Workload:
-    pods = pods_of(name, pin)
-    told = {"port": 8080, "port_name": "http", "pod_port": 8080, "protocol": AppProtocol.HTTP, **more}
-    return Workload(namespace=namespace, deployment=name, service=name, pods=pods, **told)
-
-
-def growth(of: Workload, counted: Counted = Counted.TOTAL, *, scrapes: int = 4, mesh: str | Mesh = "istio") -> Growth:
-    adapter, route = MESHES[mesh] if isinstance(mesh, str) else (mesh, None)
-    asked = replace(of, route=route)
-    return Growth(mesh=adapter, workload=asked, counted=counted, start=scrape(END - scrapes), end=scrape(END))
-
-
-def samples(metrics: PromQL, name: str, namespace: str = "shop", *, step: int = 1, scrapes: int = END + 1) -> None:
-    """Requests to one pod of a workload of Istio's, the same number before each scrape."""
-    istio(metrics, pod(name, namespace, good=(step,) * scrapes))
-
-
-def pod(name: str, namespace: str = "shop", *, suffix: str = "x2x4z", **told: Any) -> Pod:
-    nothing = (0,) * len(told["good"])
-    return Pod(
-        namespace=namespace,
-        workload=name,
-        name=f"{name}-{HASHES[0]}-{suffix}",
-        **{"protocol": AppProtocol.HTTP, "listener": "localhost_8080", "first": 0}
-        | {"faults": nothing, "errors": nothing, "slow": nothing}
-        | told,
-    )
-
-
-async def ask(
-    metrics: Any, asked: Sequence[Growth], *, most: int = grouping.MOST
-) -> list[Sequence[Series] | Exception]:
-    grouper = Grouper(metrics, most=most)
-
-    async def one(question: Growth) -> Sequence[Series] | Exception:
-        try:
-            return await grouper.growth(question)
-        except (CanaryError, RouteError) as error:
-            return error
-
-    return list(await asyncio.gather(*(one(question) for question in asked)))
-
-
-def plainly(answers: Sequence[Sequence[Series] | Exception]) -> list[Any]:
-    """Answers as values that compare: samples by their labels, NaN equal to itself, sums in whatever order."""
-    return [
-        str(answer)
-        if isinstance(answer, Exception)
-        else {
-            tuple(sorted(one.labels.items())): "nan" if math.isnan(one.value) else float(f"{one.value:.9g}")
-            for one in answer
-        }
-        for answer in answers
-    ]
-
-
-SCRAPED = st.lists(
-    st.tuples(*[st.sampled_from((0, 0, 1, 2, 7, RESET))] * 4),
-    min_size=1,
-    max_size=END + 1,
-)
-PODS = st.lists(
-    st.builds(
-        lambda name, pin, suffix, first, scraped, more: Pod(
-            workload=name,
-            name=f"{name}-{pin}-{suffix}",
-            first=first,
-            **dict(zip(("good", "faults", "errors", "slow"), zip(*scraped, strict=True), strict=True)),
-            **more,
-        ),
-        st.sampled_from(NAMES),
-        st.sampled_from(HASHES),
-        st.sampled_from(("x2x4z", "bcdfg")),
-        st.integers(0, END),
-        SCRAPED,
-        st.fixed_dictionaries(
-            {
-                "namespace": st.sampled_from(NAMESPACES),
-                "protocol": st.sampled_from(AppProtocol),
-                "listener": st.sampled_from(
-                    ("localhost_8080", "localhost_9090", "self_inbound_dp_http", "self_inbound_dp_8080")
-                ),
-            }
-        ),
-    ),
-    max_size=8,
-    unique_by=lambda one: (one.namespace, one.name),
-)
-WORKLOADS = st.builds(
-    workload,
-    st.sampled_from(NAMES),
-    st.sampled_from(NAMESPACES),
-    pin=st.sampled_from(("", *HASHES)),
-    protocol=st.sampled_from(AppProtocol),
-    pod_port=st.sampled_from((8080, 9090, None)),
-    port_name=st.sampled_from(("http", "")),
-)
-ASKED = st.lists(
-    st.builds(
-        growth,
-        WORKLOADS,
-        st.sampled_from(Counted),
-        scrapes=st.sampled_from((2, 4, 8)),
-        mesh=st.sampled_from(sorted(MESHES)),
-    ),
-    min_size=1,
-    max_size=16,
-)
-
-
-def stored(pods: Sequence[Pod]) -> PromQL:
-    """What Prometheus has of these pods, as each mesh exports it."""
-    metrics = PromQL()
-    for export in EXPORTED:
-        for each in pods:
-            export(metrics, each)
-    return metrics
-
-
-def kinds(asked: Sequence[Growth]) -> int:
-    """How many queries these questions need: one for each metric, window, protocol, and what is counted."""
-    counted = [(one.mesh.requests(one.workload).total.partition("{")[0], one) for one in asked]
-    return len({(metric, one.counted, one.start, one.workload.protocol) for metric, one in counted})
-
-
-@settings(max_examples=200, deadline=None)
-@given(pods=PODS, asked=ASKED)
-def test_grouped_answers_are_those_of_the_single_queries(pods: list[Pod], asked: list[Growth]) -> None:
-    async def both() -> None:
-        grouped, single = stored(pods), stored(pods)
-        together, alone = await ask(grouped, asked), await ask(single, asked, most=1)
-        assert plainly(together) == plainly(alone)
-        assert len(single.asked) == len(asked)
-        assert len(grouped.asked) <= kinds(asked)
-
-    gather, grouping.GATHER_S = grouping.GATHER_S, 0.0
-    try:
-        asyncio.run(both())
-    finally:
-        grouping.GATHER_S = gather
+from tests.controller.asked import END, MESHES, ask, growth, plainly, pod, samples, workload
+from tests.controller.mesh_series import EXPORTED, istio, kuma
+from tests.controller.promql_metrics import PromQL
+from tests.meshes.gamma_objects import ISTIO
 
 
 @pytest.mark.looptime
@@ -247,11 +85,24 @@ async def test_what_falls_due_later_is_another_query() -> None:
 
 
 @pytest.mark.looptime
-@pytest.mark.parametrize("other", [{"scrapes": 5}, {"counted": Counted.BAD}, {"mesh": "linkerd"}, {"mesh": "kuma"}])
-async def test_other_windows_counters_and_metrics_are_other_queries(other: dict[str, Any]) -> None:
+@pytest.mark.parametrize("other", [{"end": END - 1}, {"counted": Counted.BAD}, {"mesh": "linkerd"}, {"mesh": "kuma"}])
+async def test_other_moments_counters_and_metrics_are_other_queries(other: dict[str, Any]) -> None:
     metrics = PromQL()
     await ask(metrics, [growth(workload("checkout")), growth(workload("cart"), **other)])
     assert len(metrics.asked) == 2
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize("counted", Counted)
+@pytest.mark.parametrize("mesh", sorted(MESHES))
+async def test_windows_of_any_length_that_end_together_are_one_query(mesh: str, counted: Counted) -> None:
+    metrics, single = PromQL(), PromQL()
+    for store in (metrics, single):
+        for export in EXPORTED:
+            export(store, pod("checkout", good=(3,) * END, faults=(1,) * END))
+    asked = [growth(workload("checkout"), counted, scrapes=scrapes, mesh=mesh) for scrapes in range(2, 12)]
+    assert plainly(await ask(metrics, asked)) == plainly(await ask(single, asked, most=1))
+    assert (len(metrics.asked), len(single.asked)) == (1, 10)
 
 
 @pytest.mark.looptime

@@ -32,6 +32,7 @@ from tests.told import Told
 
 SPACES = ("shop", "eu")
 _SPACES, _PODS = re.compile(r'namespace=~?"([^"]+)"'), re.compile(r'pod=~"([^"]+)"')
+_PART = re.compile(r'"canary_part","(\d+)"')
 _SOME = re.compile(r"\[[^]]*\]\{(\d+)[^}]*\}")
 """A class of characters and how many of them there are at least."""
 
@@ -44,6 +45,11 @@ class Requests:
 
     async def query(self, promql: str, at: datetime) -> Sequence[Series]:
         await asyncio.sleep(0)
+        return [found for part in promql.split(" or label_replace(") for found in self._sums(part)]
+
+    def _sums(self, promql: str) -> Sequence[Series]:
+        """Answer one sum, which may be one of several in a query."""
+        place = {"canary_part": part[1]} if (part := _PART.search(promql)) else {}
         spaces, pods, window = _SPACES.search(promql), _PODS.search(promql), re.search(r"\[(\d+)s\]", promql)
         assert spaces, promql
         assert pods, promql
@@ -52,7 +58,7 @@ class Requests:
         answers: list[Series] = []
         for space, name in ((space, name) for space in spaces[1].split("|") for name in pods[1].split("|")):
             pod = _SOME.sub(lambda match: "b" * int(match[1]), name).replace("-?", "-")
-            labels = {"namespace": space, "pod": pod} if "sum by" in promql else {}
+            labels = ({"namespace": space, "pod": pod} if "sum by" in promql else {}) | place
             side = "checkout-primary" if pod.startswith("checkout-primary-") else "checkout"
             if 'class="5"' not in promql:
                 answers.append(Series(labels, total))

@@ -18,6 +18,7 @@ from canary.ports import Clock, Series
 _WINDOW = re.compile(r"\[(\d+)s\]")
 _WORKLOADS = re.compile(r'destination_workload=~?"([^"]+)"')
 _NAMESPACES = re.compile(r'destination_workload_namespace=~?"([^"]+)"')
+_PART = re.compile(r'"canary_part","(\d+)"')
 _EDGES = ("100", "500", "1000", "+Inf")
 _FAST = ("100", "500")
 
@@ -60,16 +61,22 @@ class FakeMetrics:
         await asyncio.sleep(0)
         if self.down or self.silent:
             raise Unavailable("Prometheus did not answer")
+        parts = promql.split(" or label_replace(")
+        return [found for part in parts for found in self._sums(part, at)]
+
+    def _sums(self, promql: str, at: datetime) -> Sequence[Series]:
+        """Answer one sum, which may be one of several in a query."""
         window, workloads, namespaces = (part.search(promql) for part in (_WINDOW, _WORKLOADS, _NAMESPACES))
         assert window is not None, promql
         assert workloads is not None, promql
         assert namespaces is not None, promql
         start = at - timedelta(seconds=int(window[1]))
+        place = {"canary_part": part[1]} if (part := _PART.search(promql)) else {}
         found: list[Series] = []
         for namespace in namespaces[1].split("|"):
             for workload in workloads[1].split("|"):
                 kept = {"destination_workload_namespace": namespace, "destination_workload": workload}
-                labels = kept if "by (destination" in promql else {}
+                labels = (kept if "by (destination" in promql else {}) | place
                 own = f"{namespace}/{workload}"
                 found += self._answer(promql, labels, self._counted(own if own in self._since else workload, start, at))
         return found
