@@ -49,6 +49,7 @@ plants: $(INSTALLED) ## Plant each kept fault and see that the tests catch it (A
 	$(BIN)/python -m tests.plants.run $(ARGS)
 
 bench: $(INSTALLED) ## Measure what the controller costs, and how soon it answers (minutes)
+	$(BIN)/python -m tests.bench queries
 	$(BIN)/python -m tests.bench
 
 soak: $(INSTALLED) ## Run rollouts by the thousand, and see that nothing grows with them (MINUTES=60)

@@ -22,6 +22,7 @@ from canary.sandbox.kubelet import Kubelet
 from canary.sandbox.rig import WallClock
 from canary.sandbox.simulated import SimulatedRuntime
 from tests.api.prometheus import prometheus
+from tests.bench import queries
 from tests.bench.api_server import ApiServer, served
 from tests.bench.controller_process import Running, controller
 from tests.bench.report import Figures, Steady, broken, table
@@ -129,7 +130,10 @@ async def _all_at_once(bench: Bench, *groups: Sequence[str]) -> None:
 
 
 def main() -> None:
-    """Measure the sizes that are named, or all."""
+    """Measure the sizes that are named, or all; with `queries` count what Prometheus is asked instead."""
+    if sys.argv[1:2] == ["queries"]:
+        sys.stdout.write(f"{queries.main(sys.argv[2:])}\n")
+        return
     sizes = [int(word) for word in sys.argv[1:]] or SIZES
     found = []
     for size in sizes:

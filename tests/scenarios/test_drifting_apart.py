@@ -18,9 +18,9 @@ from tests.scenarios.stage import SETTINGS, Stage, analysis, image
 
 pytestmark = pytest.mark.looptime
 
-NAMES = [f"app-{number}" for number in range(12)]
-STEPS = (5, 10, 20, 30, 50)
-LATER = STEPS[2:]
+NAMES = [f"app-{number}" for number in range(6)]
+STEPS = (5, 20, 50)
+LATER = STEPS[1:]
 MIDNIGHT = datetime(2026, 1, 1, tzinfo=UTC)
 _WORKLOADS = re.compile(r'destination_workload=~?"([^"]+)"')
 
@@ -60,9 +60,9 @@ async def test_canaries_that_start_together_are_spread_after_some_steps(stage: S
     assert [sum(map(len, looks.places[weight].values())) for weight in STEPS] == [len(NAMES)] * len(STEPS)
     most = {weight: max(map(len, looks.places[weight].values())) for weight in STEPS}
     assert most[STEPS[0]] >= len(NAMES) / 2, "they started together"
-    # Three places by chance: a third of them in each, more or less. Without chance all of them move as one.
+    # Three places, by chance a third of them in each, more or less. Without chance all of them move as one.
     assert {len(looks.places[weight]) for weight in LATER} <= {2, 3}
-    assert sum(most[weight] for weight in LATER) <= 0.75 * len(NAMES) * len(LATER)
+    assert sum(most[weight] for weight in LATER) <= 0.9 * len(NAMES) * len(LATER)
     together = max(looks.places[STEPS[0]].values(), key=len)
     assert any(len([names for names in looks.places[weight].values() if names & together]) == 3 for weight in LATER), (
         "those that were looked at together at first still are"
