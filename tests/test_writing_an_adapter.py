@@ -67,12 +67,10 @@ def test_the_pages_selectors_are_of_one_shape_whatever_the_names(page: dict[str,
         Workload(namespace=space, deployment=name, service=name, pods=".*", port=8080, protocol=protocol)
         for space, name in names
     ]
-    for select in (
-        lambda one: adapter.requests(one).total,
-        lambda one: adapter.requests(one).bad,
-        lambda one: adapter.latency(one).bucket,
-    ):
-        found = [read(select(one)) for one in workloads]
+    counters, histograms = map(adapter.requests, workloads), map(adapter.latency, workloads)
+    told = [(one.total, one.bad, other.bucket) for one, other in zip(counters, histograms, strict=True)]
+    for selectors in zip(*told, strict=True):
+        found = [read(selector) for selector in selectors]
         assert len({one.shape for one in found if one is not None}) == 1
         assert None not in found
 

@@ -55,8 +55,9 @@ async def test_every_pod_of_a_workload_of_kumas_is_counted_and_no_other() -> Non
     for name, suffix, rate in (("checkout", "x2x4z", 1), ("checkout", "bcdfg", 2), ("checkout-primary", "x2x4z", 10)):
         kuma(metrics, pod(name, suffix=suffix, good=(rate,) * (END + 1)))
     kuma(metrics, pod("checkout", "eu", good=(100,) * (END + 1)))
+    kuma(metrics, pod("checkout-bcdfg", good=(1000,) * (END + 1)))  # begins as a pod of checkout does
     asked = [growth(workload(name), mesh="kuma") for name in ("checkout", "checkout-primary", "checkout-bcdfg")]
-    assert plainly(await ask(metrics, asked)) == [{(): 12.0}, {(): 40.0}, {}]
+    assert plainly(await ask(metrics, asked)) == [{(): 12.0}, {(): 40.0}, {(): 4000.0}]
     assert len(metrics.asked) == 1
 
 

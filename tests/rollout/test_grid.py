@@ -57,5 +57,15 @@ def test_those_that_began_together_drift_apart_and_are_never_late_by_more_than_t
     assert min(shares) > 0.15
 
 
+def test_after_many_steps_those_that_began_together_are_spread_evenly_over_the_places() -> None:
+    names = [f"app-{number}" for number in range(300)]
+    moments = dict.fromkeys(names, 101.0)
+    for _ in range(8):
+        moments = {name: effective(name, moment + 66) for name, moment in moments.items()}
+        places = [round(moment % 15) for moment in moments.values()]
+    assert sorted(set(places)) == [0, 5, 10]
+    assert all(0.25 < places.count(place) / len(names) < 0.42 for place in set(places))
+
+
 def test_the_chance_is_the_same_at_each_look() -> None:
     assert len({effective("checkout", 101) for _ in range(10)}) == 1
