@@ -1,8 +1,8 @@
-"""How objects are found in a cache other than by name: a value of the Cluster port, which `clients` makes work."""
+"""How objects are picked other than one by one: values of the Cluster port, which `clients` makes work."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from meshes.contract import Kind, Manifest
@@ -19,3 +19,24 @@ class Index:
     kind: Kind
     keys: Callable[[Manifest], Iterable[Hashable]] = field(compare=False)
     rarest: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """The objects of one kind in a namespace that carry all of `labels` and, unless it is "", bear this name."""
+
+    kind: Kind
+    namespace: str
+    name: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        wanted = self.name or ",".join(f"{label}={value}" for label, value in self.labels.items()) or "all"
+        return f"{self.kind} {self.namespace}/{wanted}"
+
+    def has(self, manifest: Manifest) -> bool:
+        """Return whether an object of this kind and namespace is among them."""
+        metadata = manifest["metadata"]
+        carried = metadata.get("labels") or {}
+        named = self.name in ("", metadata["name"])
+        return named and all(carried.get(label) == value for label, value in self.labels.items())

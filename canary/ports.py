@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
-from canary.index import Index
+from canary.index import Index, Selection
 from canary.rollout.model import Thread
 from meshes.contract import Kind, Manifest, ObjectRef
 
@@ -97,6 +97,9 @@ class Cluster(Protocol):
 
     async def read(self, ref: ObjectRef) -> Manifest | None:
         """Return the object from the API server itself, None when there is none."""
+
+    async def refresh(self, selection: Selection) -> None:
+        """Bring the cache up to what the API server itself has of these objects, with one request for all of them."""
 
     async def create(self, manifest: Manifest) -> Manifest:
         """Create the object; `apiVersion` may be left out where the kind is known, discovery fills it in."""
@@ -194,9 +197,8 @@ def ignore_request(_: Request) -> None:
 class Notification:
     """One message to people about one canary. `channel` and `mention` are "" for the controller's defaults.
 
-    `facts` are short label/value pairs that are shown under the text. `failure` decides the colour, `mentions` whether
-    the mention is used. With `loud` it is shown in the channel, though it belongs to a thread. `number` rises with each
-    of a canary; `rollout` names the rollout that it is about, "" for none.
+    `facts` are label/value pairs, `failure` decides the colour, `mentions` whether the mention is used. With `loud` it
+    is shown in the channel too. `number` rises with each of a canary; `rollout` is whose it is, "" for none.
     """
 
     namespace: str
@@ -262,11 +264,10 @@ class Card:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bulletin:
-    """All that is to be told about one canary, as the status has it.
+    """All that is to be told about one canary (of this `uid`), as the status has it.
 
-    `uid` is the Canary's. `notices` are what waits, oldest first, those numbered `sure_from` and up made since the
-    last bulletin: no other process can have told them. `cards` are by rollout; `thread` is where the newest one's
-    message is.
+    `notices` are what waits, oldest first, those numbered `sure_from` and up made since the last bulletin: no other
+    process can have told them. `cards` are by rollout; `thread` is where the newest one's message is.
     """
 
     namespace: str
@@ -283,8 +284,7 @@ class Bulletin:
 class Receipt:
     """What came of the telling: notices up to number `told` are done with, and where the rollout's message is now.
 
-    `due`: it is to be written now, not only with the next change. `trouble` is why nothing can be told, "" for
-    nothing; it waits for a person to mend it.
+    `due`: it is to be written now, not with the next change. `trouble` keeps all from being told until it is mended.
     """
 
     told: int

@@ -17,11 +17,12 @@ from canary.clients.crd_schema import knows
 from canary.clients.discovery import Discovery, Resource
 from canary.clients.kube_cache import Cache, Keep, Reflector
 from canary.clients.kube_http import MERGE_PATCH, Call, KubeHttp
+from canary.clients.kube_refresh import refreshed
 from canary.clients.kube_shape import object_in, reading
 from canary.clients.scope import Scope, scope_of
 from canary.clients.trimming import CRD, trimmed
 from canary.errors import CanaryError, NotFound, Rejected
-from canary.index import Index
+from canary.index import Index, Selection
 from canary.ports import CANARY, CONFIG_MAP, EVENT, LEASE, SECRET, Change, Following, Propagation, Watched
 from meshes.contract import Kind, Manifest, ObjectRef
 
@@ -170,6 +171,9 @@ class KubeCluster:
             return object_in(await self._http.send(Call(method="GET", path=path, what=str(ref))), str(ref))
         except NotFound:
             return None
+
+    async def refresh(self, selection: Selection) -> None:
+        await refreshed(self._http, self._cache, self._discovery.resource(selection.kind), selection)
 
     async def create(self, manifest: Manifest) -> Manifest:
         kind, resource, version = self._where(manifest)

@@ -103,10 +103,14 @@ class Cache:
         self._indexes.put(ref, kept)
         self._tell(Watched(change=Change.MODIFIED if before else Change.ADDED, ref=ref, manifest=kept))
 
-    def drop(self, kind: Kind, manifest: Mapping[str, Any]) -> None:
-        """Forget an object that was deleted, unless another of the same name has come since."""
+    def drop(self, kind: Kind, manifest: Mapping[str, Any], *, ended: bool = True) -> None:
+        """Forget an object that was deleted, unless another of the same name has come since.
+
+        Not `ended`: it may have lost the labels by which it was sought, and comes back with its next event.
+        """
         ref = _ref(kind, manifest)
-        self._gone[manifest["metadata"].get("uid", "")] = None
+        if ended:
+            self._gone[manifest["metadata"].get("uid", "")] = None
         if len(self._gone) > GONE:
             del self._gone[next(iter(self._gone))]
         before = self._objects.get(kind, {}).get((ref.namespace, ref.name))

@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 
 from canary.errors import CanaryError, Conflict, NotFound, Unavailable
-from canary.index import Index
+from canary.index import Index, Selection
 from canary.ports import LEASE, Clock, Cluster, Following, Propagation, Watched
 from meshes.contract import Kind, Manifest, ObjectRef
 
@@ -248,6 +248,10 @@ class Guarded:
     async def read(self, ref: ObjectRef) -> Manifest | None:
         """As the cluster does."""
         return await self._cluster.read(ref)
+
+    async def refresh(self, selection: Selection) -> None:
+        """As the cluster does."""
+        await self._cluster.refresh(selection)
 
     async def create(self, manifest: Manifest) -> Manifest:
         """As the cluster does; raises Unavailable when this process no longer leads."""

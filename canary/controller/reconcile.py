@@ -17,14 +17,15 @@ from canary.controller import lines
 from canary.controller.act import Act
 from canary.controller.asking import Asker, Errand, moment_of
 from canary.controller.config import WHILE_FILLING, Configs
+from canary.controller.confirm import look_again
 from canary.controller.drift import Drift
 from canary.controller.grouping import Grouper
 from canary.controller.measure import Measurement
 from canary.controller.merge import exact
-from canary.controller.moving import give_back, has_moved, in_force, with_objects
+from canary.controller.moving import give_back, has_moved
 from canary.controller.names import COMMAND, annotations_of, resource_version, target_of
 from canary.controller.observe import Observation, observe, subjects
-from canary.controller.plans import Plans
+from canary.controller.plans import InForce, Plans
 from canary.controller.pods import PullErrors
 from canary.controller.queue import Key
 from canary.controller.shim import annotation_faults
@@ -34,7 +35,7 @@ from canary.controller.witness import Witness
 from canary.errors import CanaryError, ConfigError, Unavailable
 from canary.ports import CANARY, DEPLOYMENT, Clock, Cluster, Metrics, ref_of
 from canary.rollout.decide import decide
-from canary.rollout.model import Answer, Condition, Decision, Fault, Notice, Plan, Question, Status, Timing, Truth
+from canary.rollout.model import Answer, Decision, Fault, Notice, Plan, Question, Side, Status, Timing
 from canary.rollout.questions import questions
 from canary.rollout.situation import Pass
 from canary.spec.status import status_from_json, status_to_json
@@ -68,12 +69,16 @@ class Tools:
 class _Pass:
     """What one pass has found so far."""
 
-    plan: Plan
-    mesh: Mesh
+    wanted: InForce
     status: Status
     now: datetime
     sight: Sight
     seen: Observation
+
+    @property
+    def plan(self) -> Plan:
+        """What is worked by."""
+        return self.wanted.plan
 
 
 class Reconciler:
@@ -81,8 +86,7 @@ class Reconciler:
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
-        self._wanted = Plans(tools.timing, tools.default_mesh)
-        self._plans: dict[Key, Plan] = {}
+        self._wanted = Plans(tools.timing, tools.default_mesh, tools.mesh_named)
         self._written: dict[Key, Manifest] = {}
         self._epochs: dict[Key, str] = {}
         self._serial = itertools.count(1)
@@ -97,7 +101,7 @@ class Reconciler:
         """
         canary = self._tools.cluster.get(ObjectRef(CANARY, *key))
         if canary is None:
-            memories = (self._plans, self._written, self._epochs, self._pull_errors, self._unread, self._drifts)
+            memories = (self._written, self._epochs, self._pull_errors, self._unread, self._drifts)
             for memory in memories:
                 memory.pop(key, None)
             self._tools.asker.forget(key)
@@ -122,34 +126,51 @@ class Reconciler:
             lines.reconciled(None, None, str(error))
             return None
         with lines.of_revision(status):
-            try:
-                found = self._look(key, canary, status)
-            except ConfigError as error:
-                await self._never_valid(key, canary, status, error)
-                lines.reconciled(status, status, str(error))
-                return None
-            return await self._follow(key, canary, found)
+            return await self._follow(key, canary, self._look(key, canary, status))
 
     async def _follow(self, key: Key, canary: Manifest, found: _Pass) -> timedelta | None:
         """Decide on what was found, and carry it out."""
-        plan, status, seen = found.plan, found.status, found.seen
-        self._tools.witness.seen(key, status, plan.checks)
-        if found.sight.config.filling:
-            return WHILE_FILLING
+        status = found.status
+        self._tools.witness.seen(key, status, found.plan.checks)
         if await self._moved(found, canary):
             lines.reconciled(status, status, "The spec names other objects: the old route was given back first")
             return timedelta(0)
-        seen = replace(seen, world=replace(seen.world, answers=self._answers(key, found)))
-        decision = decide(plan=plan, status=status, world=seen.world, now=found.now)
+        found, decision = await self._decide(key, canary, found)
+        if found.sight.config.filling:
+            lines.reconciled(status, status, "The caches of its configuration are being filled")
+            return WHILE_FILLING
+        return await self._carry_out(key, canary, found, decision)
+
+    async def _decide(self, key: Key, canary: Manifest, found: _Pass) -> tuple[_Pass, Decision]:
+        """Decide, and once more on what the API server itself says where an end rests on what caches say.
+
+        Raises what the cluster raises when it cannot be asked: nothing was written, the split stays.
+        """
+        answers = {} if found.sight.config.filling else self._answers(key, found)
+        looked: frozenset[Side] = frozenset()
+        while True:
+            found = replace(found, seen=replace(found.seen, world=replace(found.seen.world, answers=answers)))
+            decision = decide(plan=found.plan, status=found.status, world=found.seen.world, now=found.now)
+            missing = decision.confirm - looked
+            if found.sight.config.filling or not missing:
+                return found, decision
+            for side in sorted(missing):
+                await look_again(self._tools.cluster, found.plan, found.status, side)
+            looked |= missing
+            found = self._look(key, canary, found.status)
+
+    async def _carry_out(self, key: Key, canary: Manifest, found: _Pass, decision: Decision) -> timedelta | None:
+        """Write the status, then all else that was decided; return when to look again."""
+        plan, status, seen = found.plan, found.status, found.seen
         decision = replace(decision, status=self._tools.teller.remember(status, decision, plan))
-        decision = replace(decision, status=self._fenced(key, canary, with_objects(decision.status, plan)))
+        decision = replace(decision, status=self._fenced(key, canary, found.wanted.noted(decision.status)))
         written = await self._write_status(key, canary, status, decision.status)
         self._tools.witness.seen(key, decision.status, plan.checks)
         it = Pass(plan=plan, status=decision.status, world=seen.world, now=found.now)
         self._tools.teller.post(it, status, decision.notices, canary["metadata"]["uid"])
         drift = self._drifts.setdefault(key, Drift(self._tools.clock))
         cluster = self._tools.cluster
-        act = Act(cluster=cluster, mesh=found.mesh, seen=seen, decision=decision, canary=written, drift=drift)
+        act = Act(cluster=cluster, mesh=found.wanted.mesh, seen=seen, decision=decision, canary=written, drift=drift)
         try:
             await act.run()
         except CanaryError as failure:
@@ -174,7 +195,7 @@ class Reconciler:
         if sides:
             tools = self._tools
             measurement = Measurement(
-                plan=found.plan, mesh=found.mesh, metrics=tools.metrics, grouper=tools.grouper, subjects=sides
+                plan=found.plan, mesh=found.wanted.mesh, metrics=tools.metrics, grouper=tools.grouper, subjects=sides
             )
             self._tools.asker.send(key, Errand(asked=asked, measurement=measurement, moment=moment))
         return answers
@@ -189,61 +210,41 @@ class Reconciler:
             await self._record([notice], About(canary=canary, target=None))
 
     def _look(self, key: Key, canary: Manifest, status: Status) -> _Pass:
-        """Return what is wanted, remembered and true now.
-
-        Raises ConfigError for a spec that cannot be worked with when no earlier one is known.
-        """
+        """Return what is wanted, remembered and true now, as far as the caches know."""
         now = self._tools.clock.now()
         target = self._tools.cluster.get(ObjectRef(DEPLOYMENT, key[0], target_of(canary)))
         faults = (*annotation_faults(target, canary), *(self._drifts[key].faults() if key in self._drifts else ()))
-        try:
-            plan = in_force(self._wanted.wanted(key, canary), status)
-            mesh = self._tools.mesh_named(plan.mesh)
-            self._plans[key] = plan
-        except ConfigError as error:
-            faults = (*faults, Fault(reason="InvalidSpec", message=str(error)))
-            if key not in self._plans:
-                raise
-            plan = self._plans[key]
-            mesh = self._tools.mesh_named(plan.mesh)
+        wanted = self._wanted.in_force(key, canary, status)
+        if wanted.fault:
+            faults = (*faults, Fault(reason="InvalidSpec", message=wanted.fault))
         sight = Sight(
             cluster=self._tools.cluster,
-            mesh=mesh,
-            plan=plan,
+            mesh=wanted.mesh,
+            plan=wanted.plan,
             status=status,
             canary=canary,
             now=now,
             pull_errors=self._pull_errors.setdefault(key, PullErrors()),
             faults=faults,
-            config=self._tools.configs.look(key, plan, target),
+            config=self._tools.configs.look(key, wanted.plan, target),
         )
-        return _Pass(plan=plan, mesh=mesh, status=status, now=now, sight=sight, seen=observe(sight))
+        seen = observe(sight)
+        if not wanted.known:  # what else was found is about objects that nobody asked for
+            seen = replace(seen, world=replace(seen.world, faults=faults, spec_known=False))
+        return _Pass(wanted=wanted, status=status, now=now, sight=sight, seen=seen)
 
     async def _moved(self, found: _Pass, canary: Manifest) -> bool:
         """At rest, give the old route back when the spec names other objects; return whether there was one."""
         before = found.status.memory.objects
-        if before is None or not has_moved(found.plan, found.status):
+        nothing = found.sight.config.filling or not found.wanted.known
+        if nothing or before is None or not has_moved(found.plan, found.status):
             return False
         mesh = self._tools.mesh_named(before.mesh)
         seen = observe(replace(found.sight, mesh=mesh, plan=found.plan.with_objects(before)))
         new = found.seen.route
-        if seen.route is None or (new is not None and mesh.route_ref(seen.route) == found.mesh.route_ref(new)):
+        if seen.route is None or (new is not None and mesh.route_ref(seen.route) == found.wanted.mesh.route_ref(new)):
             return False
         return await give_back(self._tools.cluster, mesh, seen, canary=canary, status=found.status)
-
-    async def _never_valid(self, key: Key, canary: Manifest, before: Status, error: ConfigError) -> None:
-        """Say that the spec cannot be worked with and no earlier one is known; the split that is there is held."""
-        now = self._tools.clock.now()
-        self._tools.witness.seen(key, before, ())
-        known = next((one for one in before.conditions if one.type == "Ready"), None)
-        if known is not None and known.status is Truth.FALSE and known.message == str(error):
-            return
-        ready = Condition(type="Ready", status=Truth.FALSE, reason="InvalidSpec", message=str(error), since=now)
-        others = tuple(one for one in before.conditions if one.type != "Ready")
-        await self._write_status(key, canary, before, replace(before, message=str(error), conditions=(ready, *others)))
-        notice = Notice(reason="InvalidSpec", text=str(error), warning=True)
-        await self._record([notice], About(canary=canary, target=None))
-        log.error("spec_refused", error=str(error))
 
     def _fenced(self, key: Key, canary: Manifest, status: Status) -> Status:
         """Return the status with the epoch under which its objects are to be stamped (ROLLOUT invariant 6).

@@ -45,7 +45,7 @@ from typing import assert_never
 from canary.rollout.commands import obey
 from canary.rollout.conditions import conditions
 from canary.rollout.leaving import leaving, taken_back, target_gone_too_long, without_target
-from canary.rollout.model import Decision, Plan, Removal, Revision, Stage, Status, Wanted, World
+from canary.rollout.model import Decision, Plan, Removal, Revision, Side, Stage, Status, Wanted, World
 from canary.rollout.onboarding import initializing, onboarded_again, serves_itself
 from canary.rollout.phases import Phase
 from canary.rollout.replacing import can_stand_in, stand_in
@@ -54,9 +54,9 @@ from canary.rollout.situation import HANDS_OFF, VERSION, Pass, track
 from canary.rollout.starting import clearing
 from canary.rollout.stepping import progressing
 from canary.rollout.taking_over import promoting
-from canary.rollout.told import aside
+from canary.rollout.told import aside, hands_off
 from canary.rollout.wake import AT_ONCE, again_in
-from canary.rollout.wanted import answer
+from canary.rollout.wanted import answer, confirmed
 
 
 def decide(*, plan: Plan, status: Status, world: World, now: datetime) -> Decision:
@@ -72,6 +72,8 @@ def decide(*, plan: Plan, status: Status, world: World, now: datetime) -> Decisi
         because = "The namespace terminates: finalizers are released"
         return Decision(status=status, weight=None, wanted=wanted, because=because)
     before = Pass(plan=plan, status=status, world=world, now=now, began=status.phase)
+    if not world.spec_known:
+        return _finished(before, hands_off(before))
     decision = _finished(before, _decided(before))
     return replace(decision, again_in=_again(before.on(decision.status), decision))
 
@@ -100,7 +102,7 @@ def _decided(before: Pass) -> Decision:
 
 def _by_situation(it: Pass) -> Decision:
     if target_gone_too_long(it) and (it.status.stable is not None or it.world.leaving):
-        return without_target(it)
+        return confirmed(without_target(it), Side.CANARY)
     if it.world.leaving and it.world.target is not None:
         return leaving(it)
     if it.memory.stage is Stage.LEAVING and it.world.target is not None:

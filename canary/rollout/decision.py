@@ -8,6 +8,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from canary.rollout.status import Revision, Status
+from canary.rollout.world import Side
 
 
 class ApexWanted(StrEnum):
@@ -99,6 +100,9 @@ class Decision:
     `again_in` is when to look again without an event, None when only an event can change anything.
     `because` is one sentence: the log line, the condition's message and a test's assertion are the same words.
     `drop_command`: the command's annotation is to be removed.
+    `confirm` are the sides whose Deployment and pods are to be read from the API server itself before any of this is
+    done, and all decided once more on what they say: it ends what it ends because of a deadline or of pods, and caches
+    may be behind. Empty where nothing rests on caches alone; answers of Prometheus are never older than their pass.
     """
 
     status: Status
@@ -108,3 +112,4 @@ class Decision:
     again_in: timedelta | None = None
     because: str
     drop_command: bool = False
+    confirm: frozenset[Side] = frozenset()

@@ -58,9 +58,11 @@ def judge(it: Pass) -> Judged:
     )
     found = evaluate(it.plan.checks, it.world.answers, looked, rules)
     if found is None:
-        return _patience(Judged(status=it.status), it)
+        judged = Judged(status=it.status)
+        return judged if windows(it).whole else _patience(judged, it)
     started = looked.whole.start if looked.whole else found.at
-    return _patience(_evaluated(it, found, started), it)
+    judged = _evaluated(it, found, started)
+    return judged if found.result is Result.ERROR else _patience(judged, it)
 
 
 def _evaluated(it: Pass, found: Evaluation, started: datetime) -> Judged:
@@ -136,7 +138,11 @@ def _no_data(it: Pass, found: Evaluation, started: datetime) -> Judged:
 
 
 def _patience(judged: Judged, it: Pass) -> Judged:
-    """Add what follows once too few requests lasted longer than the patience."""
+    """Add what follows once too few requests lasted longer than the patience.
+
+    Nothing is read anew for it, as for other deadlines: that there are too few was said by Prometheus itself, not by a
+    cache, and the newest evaluation that is due has been answered. Without an answer the patience does not end.
+    """
     since = judged.status.memory.no_data_since
     if judged.roll_back or it.phase is Phase.PROMOTING or not it.passed(since, it.plan.no_data_timeout):
         return judged

@@ -154,10 +154,12 @@ class Memory:
     stage: Stage = Stage.REST
     objects: Objects | None = None
     """The objects that are in force; in mid-rollout a change of them waits."""
+    spec: str = ""
+    """The spec that was last good, as JSON; "" for a Canary that annotations make. The rules do not read it."""
     epoch: str = ""
     """Stamped on objects (ROLLOUT invariant 6)."""
     told: Mapping[str, datetime] = field(default_factory=dict)
-    """What was said once and is not to be said again soon, by reason."""
+    """What was said once and is not to be said again soon, by reason; faults by reason and a hash of their words."""
     pending: str = ""
     """Text and id of a command that was carried out or refused and whose annotation was not yet seen gone."""
 

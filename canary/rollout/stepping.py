@@ -8,7 +8,7 @@ from typing import assert_never
 
 from canary.rollout.ends import rolling_back
 from canary.rollout.evaluating import Judged, judge, judge_recovery, last_step
-from canary.rollout.model import Decision, Notice, Result, Stage, Status
+from canary.rollout.model import Decision, Notice, Result, Side, Stage, Status
 from canary.rollout.phases import Phase
 from canary.rollout.promoting import promote
 from canary.rollout.reasons import Reason
@@ -22,7 +22,7 @@ from canary.rollout.starting import (
     scaled,
     superseded,
 )
-from canary.rollout.wanted import answer, kept_target
+from canary.rollout.wanted import answer, confirmed, kept_target
 from canary.rollout.weights import highest_weight, step_at_or_above
 from canary.rollout.windows import step_duration
 
@@ -41,7 +41,7 @@ def progressing(it: Pass) -> Decision:
         return changed
     trouble = pods_trouble(it)
     if trouble:
-        return roll_back(it, trouble)
+        return confirmed(roll_back(it, trouble), Side.CANARY)
     if it.memory.promote_asked and it.target.ready and it.memory.stage is not Stage.PREPARING and not blocker(it):
         return promote(it, it.memory.why or "promote was commanded")
     match it.memory.stage:

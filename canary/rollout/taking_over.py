@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from canary.rollout.evaluating import judge
-from canary.rollout.model import Decision
+from canary.rollout.model import Decision, Side
 from canary.rollout.promoting import finalize, primary_took_over, waiting
 from canary.rollout.situation import Pass, with_weight
 from canary.rollout.stepping import lowered, pods_trouble, roll_back
-from canary.rollout.wanted import answer, kept_target
+from canary.rollout.wanted import answer, confirmed, kept_target
 
 
 def promoting(it: Pass) -> Decision:
@@ -24,13 +24,14 @@ def promoting(it: Pass) -> Decision:
         return roll_back(it, judged.roll_back, judged.notices)
     trouble = pods_trouble(it) if it.world.target is not None else ""
     if trouble:
-        return roll_back(it, trouble)
+        return confirmed(roll_back(it, trouble), Side.CANARY)
     if primary_took_over(it):
         return finalize(it)
     if it.passed(it.memory.waiting_since, it.deadline):
         ready = it.primary.ready if it.primary else 0
         late = f"only {ready} of {it.primary_replicas} pods of the primary were ready with it"
         reason = f" ({it.primary.trouble.because})" if it.primary and it.primary.trouble.because else ""
-        return roll_back(it, f"{late} within {it.deadline.total_seconds():g} s{reason}", judged.notices)
+        why = f"{late} within {it.deadline.total_seconds():g} s{reason}"
+        return confirmed(roll_back(it, why, judged.notices), Side.PRIMARY)
     decision = waiting(it)
     return replace(decision, notices=(*judged.notices, *decision.notices))

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from hashlib import blake2b
 
-from canary.rollout.model import Notice, Status
+from canary.rollout.model import Decision, Fault, Notice, Status, Wanted
 from canary.rollout.reasons import Reason
 from canary.rollout.replacing import deleted_notice
 from canary.rollout.situation import WIDENINGS, Pass, remember
 
 _FAULT = "fault/"
+MOST_FAULTS = 10
+"""So many faults of one reason are told until none of them is there: words that change endlessly end here."""
 
 
 def aside(before: Status, it: Pass) -> tuple[Pass, tuple[Notice, ...]]:
     """Return what is to be told about the world itself, with what was told remembered."""
-    notices: tuple[Notice, ...] = ()
-    told = dict(it.memory.told)
-    for fault in it.world.faults:
-        if _FAULT + fault.reason not in told:
-            told[_FAULT + fault.reason] = it.now
-            notices += (Notice(reason=fault.reason, text=fault.message, warning=True),)
-    current = {_FAULT + fault.reason for fault in it.world.faults}
-    told = {key: at for key, at in told.items() if not key.startswith(_FAULT) or key in current}
+    told, notices = _faults(it)
     deleting = it.primary is not None and it.primary.deleting and not it.world.leaving
     if deleting and Reason.PRIMARY_DELETED not in told:
         told[Reason.PRIMARY_DELETED] = it.now
@@ -32,6 +28,43 @@ def aside(before: Status, it: Pass) -> tuple[Pass, tuple[Notice, ...]]:
         told.pop(Reason.LEAVING_WAITS, None)
     notices += _gone(before, it) + _widened(before, it, told)
     return (it if told == it.memory.told else it.on(remember(it.status, told=told))), notices
+
+
+def hands_off(it: Pass) -> Decision:
+    """Return the answer that tells of faults and touches nothing: what is there is held as it is."""
+    told, notices = _faults(it)
+    status = it.status if told == it.memory.told else remember(it.status, told=told)
+    because = "; ".join(fault.message for fault in it.world.faults) or "No spec was ever good; nothing is touched"
+    return Decision(status=status, weight=None, wanted=Wanted(), notices=notices, because=because)
+
+
+def _faults(it: Pass) -> tuple[dict[str, datetime], tuple[Notice, ...]]:
+    """Return what was told by now, and one notice for each reason under which there is a fault not told before."""
+    current = {_mark(fault) for fault in it.world.faults}
+    told = {key: at for key, at in it.memory.told.items() if not key.startswith(_FAULT) or _reason(key) in current}
+    notices: dict[str, Notice] = {}
+    for fault in it.world.faults:
+        reason, mark = _mark(fault), f"{_mark(fault)}/{_words(fault)}"
+        if mark in told or sum(_reason(key) == reason for key in told) >= MOST_FAULTS:
+            continue
+        told[mark] = it.now
+        known = notices.get(reason)
+        text = f"{known.text}; {fault.message}" if known is not None else fault.message
+        notices[reason] = Notice(reason=fault.reason, text=text, warning=True)
+    return told, tuple(notices.values())
+
+
+def _mark(fault: Fault) -> str:
+    return _FAULT + fault.reason
+
+
+def _words(fault: Fault) -> str:
+    return blake2b(fault.message.encode(), digest_size=4).hexdigest()
+
+
+def _reason(key: str) -> str:
+    """Return under which reason a fault was told."""
+    return "/".join(key.split("/")[:2])
 
 
 def _gone(before: Status, it: Pass) -> tuple[Notice, ...]:

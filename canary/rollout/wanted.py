@@ -14,6 +14,7 @@ from canary.rollout.model import (
     PrimaryWanted,
     Revision,
     ScalerWanted,
+    Side,
     Status,
     TargetWanted,
     Wanted,
@@ -105,6 +106,11 @@ def answer(
     """
     wanted = replace(usual(it.on(status)), target=target)
     return Decision(status=status, weight=status.weight, wanted=wanted, notices=notices, because=because)
+
+
+def confirmed(decision: Decision, side: Side) -> Decision:
+    """Return a decision that holds only if a live look at one side's Deployment and pods leads to it again."""
+    return replace(decision, confirm=decision.confirm | {side})
 
 
 def cleared_target(it: Pass) -> TargetWanted:

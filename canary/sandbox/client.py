@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from canary.clients.crd_schema import knows
 from canary.errors import NotFound, Rejected
-from canary.index import Index
+from canary.index import Index, Selection
 from canary.ports import Change, Following, Propagation, Watched, ref_of
 from canary.sandbox.calls import Call, Hook, Requests, Verb
 from canary.sandbox.demand import Demand
@@ -112,6 +112,10 @@ class Client:
     async def read(self, ref: ObjectRef) -> Manifest | None:
         return await self._call(Call(verb=Verb.READ, ref=ref), lambda: self._stored(ref))
 
+    async def refresh(self, selection: Selection) -> None:
+        where = ObjectRef(selection.kind, selection.namespace, selection.name)
+        await self._call(Call(verb=Verb.READ, ref=where), lambda: self._renew(selection))
+
     async def create(self, manifest: Manifest) -> Manifest:
         meta = manifest.get("metadata") or {}
         where = ObjectRef(self.store.kind_of(manifest), meta.get("namespace", ""), meta.get("name", ""))
@@ -190,6 +194,18 @@ class Client:
         if _version(new) > self._delivered:
             events = self._learned(Watched(change=Change.MODIFIED, ref=ref_of(new), manifest=new))
             self._loop.call_soon(self._tell, events)
+
+    def _renew(self, selection: Selection) -> None:
+        """Put what is selected into the cache as it is now; what is there no more is dropped."""
+        self.store.served(selection.kind)
+        where = (selection.kind, selection.namespace, selection.labels)
+        live = {ref_of(one): one for one in self.store.list(*where) if selection.has(one)}
+        for manifest in live.values():
+            self._keep(manifest)
+        for manifest in [one for one in self._cache.listed(*where) if selection.has(one) and ref_of(one) not in live]:
+            self._cache.drop(ref_of(manifest))
+            gone = Watched(change=Change.DELETED, ref=ref_of(manifest), manifest=manifest)
+            self._loop.call_soon(self._tell, [gone])
 
     def _begin(self, listener: Callable[[Watched], None]) -> None:
         if self._closed:
