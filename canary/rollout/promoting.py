@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from canary.rollout.ends import promoted
-from canary.rollout.model import Decision, Notice, Stage
+from canary.rollout.model import Decision, Notice, Stage, Status
 from canary.rollout.phases import Phase
 from canary.rollout.reasons import Reason
 from canary.rollout.situation import Pass, remember
@@ -48,14 +48,22 @@ def finalize(it: Pass) -> Decision:
     return replace(clearing(it.on(status)), notices=notices)
 
 
+def _ready(it: Pass) -> int:
+    """Return how many pods of the primary are ready with the promoted revision."""
+    return it.primary.ready if it.primary is not None and it.primary.key == it.tested_key else 0
+
+
+def progressed(it: Pass) -> Status:
+    """Return the status with the clock of the primary's deadline, which runs from its last progress."""
+    ready = _ready(it)
+    return (
+        remember(it.status, primary_ready=ready, waiting_since=it.now) if ready > it.memory.primary_ready else it.status
+    )
+
+
 def waiting(it: Pass) -> Decision:
-    """Return the answer while the primary rolls: the canary keeps its weight, the clock runs from the last progress."""
-    primary = it.primary
-    given = primary is not None and primary.key == it.tested_key
-    ready = primary.ready if primary and given else 0
-    status = it.status
-    if ready > it.memory.primary_ready:
-        status = remember(status, primary_ready=ready, waiting_since=it.now)
+    """Return the answer while the primary rolls: the canary keeps its weight."""
+    status, ready = it.status, _ready(it)
     size = f"{ready} of {it.primary_replicas} pods of the primary are ready"
     shown = status.revision.shown if status.revision else "the revision"
     if it.tested_key not in it.world.stored:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from canary.rollout.evaluating import judge
 from canary.rollout.model import Decision, Side
-from canary.rollout.promoting import finalize, primary_took_over, waiting
+from canary.rollout.promoting import finalize, primary_took_over, progressed, waiting
 from canary.rollout.situation import Pass, with_weight
 from canary.rollout.stepping import lowered, pods_trouble, roll_back
 from canary.rollout.wanted import answer, confirmed, kept_target
@@ -27,6 +27,7 @@ def promoting(it: Pass) -> Decision:
         return confirmed(roll_back(it, trouble), Side.CANARY)
     if primary_took_over(it):
         return finalize(it)
+    it = it.on(progressed(it))
     if it.passed(it.memory.waiting_since, it.deadline):
         ready = it.primary.ready if it.primary else 0
         late = f"only {ready} of {it.primary_replicas} pods of the primary were ready with it"

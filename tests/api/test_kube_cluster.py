@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from canary.errors import AlreadyExists, Conflict, NotFound, Rejected
+from canary.index import Selection
 from canary.ports import CANARY, Change
 from canary.sandbox.kinds import VIRTUAL_SERVICE
 from meshes.contract import Kind
@@ -117,6 +118,23 @@ async def test_what_is_not_there_is_not_found_by_a_patch_and_none_by_a_read(it: 
     with pytest.raises(NotFound):
         await it.cluster.patch(it.ref(), {"data": {"a": "3"}}, resource_version="1")
     assert await it.cluster.read(it.ref()) is None
+
+
+async def test_what_is_refreshed_is_in_the_cache_as_it_is_when_the_call_returns(it: Contract) -> None:
+    for name in ("one", "two", "three"):
+        await it.cluster.create(it.map(name, a="1"))
+    all_of_them = Selection(kind=it.ref().kind, namespace=it.namespace, labels={"all": "yes"})
+    await it.somebody.patch(it.ref("one"), {"data": {"a": "2"}})
+    await it.somebody.delete(it.ref("two"))
+    await it.somebody.apply(it.map("four", a="4"))
+    await it.cluster.refresh(all_of_them)
+    found = it.cluster.list(it.ref().kind, it.namespace, {"all": "yes"})
+    assert {one["metadata"]["name"]: one["data"]["a"] for one in found} == {"one": "2", "three": "1", "four": "4"}
+
+    await it.somebody.delete(it.ref("three"))
+    await it.cluster.refresh(Selection(kind=it.ref().kind, namespace=it.namespace, name="three"))
+    assert it.cluster.get(it.ref("three")) is None
+    assert it.cluster.get(it.ref("one")) is not None
 
 
 async def test_status_is_written_through_its_subresource_alone(it: Contract) -> None:

@@ -135,6 +135,22 @@ def test_no_world_makes_it_raise_or_answer_nonsense(
     assert allowed_weight or decision.weight in (None, 0) or status.weight == decision.weight
 
 
+@given(plan=plans, status=statuses, world=worlds, answer=answers)
+def test_no_end_rests_on_pods_or_on_a_deadline_alone_unless_it_asks_for_a_live_look(
+    plan: Plan, status: Status, world: World, answer: Counts | NoAnswer
+) -> None:
+    world = replace(world, answers=dict.fromkeys(questions(plan, status, world, at(60)), answer))
+    decision = decide(plan=plan, status=status, world=world, now=at(60))
+    ends = decision.status.phase is Phase.ROLLING_BACK and status.phase is not Phase.ROLLING_BACK
+    if not ends or decision.confirm or world.target is None:
+        return
+
+    well = replace(world.target, trouble=Trouble(), ready=max(world.target.ready, status.memory.candidate))
+    other = decide(plan=plan, status=status, world=replace(world, target=well), now=at(60))
+
+    assert other.status.phase is Phase.ROLLING_BACK
+
+
 @given(plan=plans, status=statuses, world=worlds)
 def test_an_unchanged_world_comes_to_an_answer_that_stays(plan: Plan, status: Status, world: World) -> None:
     world = replace(world, command=None)

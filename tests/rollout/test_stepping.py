@@ -124,6 +124,14 @@ def test_a_step_lasts_its_own_time() -> None:
     assert answered(under_test(), world, GOOD, GOOD, plan, 180).weight == 50
 
 
+def test_the_patience_of_no_data_does_not_end_while_prometheus_does_not_answer() -> None:
+    quiet = under_test(memory_no_data_since=at(0), memory_evaluated_at=at(540))
+
+    assert answered(quiet, WORLD, DOWN, DOWN, seconds=660).status.phase is Phase.PROGRESSING
+    assert decided(quiet, WORLD, seconds=660).status.phase is Phase.PROGRESSING
+    assert answered(quiet, WORLD, Counts(total=9.0, bad=1.0), GOOD, seconds=660).status.phase is Phase.ROLLING_BACK
+
+
 NO_DATA_SINCE = under_test(memory_no_data_since=at(0), memory_evaluated_at=at(540))
 
 
