@@ -135,17 +135,33 @@ def test_no_world_makes_it_raise_or_answer_nonsense(
     assert allowed_weight or decision.weight in (None, 0) or status.weight == decision.weight
 
 
-@given(plan=plans, status=statuses, world=worlds, answer=answers)
-def test_no_end_rests_on_pods_or_on_a_deadline_alone_unless_it_asks_for_a_live_look(
-    plan: Plan, status: Status, world: World, answer: Counts | NoAnswer
+@given(
+    plan=plans,
+    status=statuses,
+    world=worlds,
+    target=targets,
+    answer=answers,
+    phase=st.sampled_from([Phase.PROGRESSING, Phase.PAUSED, Phase.PROMOTING]),
+    stage=st.sampled_from([Stage.PREPARING, Stage.STEPPING, Stage.RECOVERING]),
+)
+def test_no_end_of_a_rollout_rests_on_pods_alone_unless_it_asks_for_a_live_look(
+    plan: Plan,
+    status: Status,
+    world: World,
+    target: Target,
+    answer: Counts | NoAnswer,
+    phase: Phase,
+    stage: Stage,
 ) -> None:
+    status = replace(status, phase=phase, revision=NEW, memory=replace(status.memory, stage=stage))
+    running = replace(target, revision=NEW, paused=True, stale=0)
+    world = replace(world, target=running, leaving=False, namespace_terminating=False, faults=(), command=None)
     world = replace(world, answers=dict.fromkeys(questions(plan, status, world, at(60)), answer))
     decision = decide(plan=plan, status=status, world=world, now=at(60))
-    ends = decision.status.phase is Phase.ROLLING_BACK and status.phase is not Phase.ROLLING_BACK
-    if not ends or decision.confirm or world.target is None:
+    if decision.status.phase is not Phase.ROLLING_BACK or decision.confirm:
         return
 
-    well = replace(world.target, trouble=Trouble(), ready=max(world.target.ready, status.memory.candidate))
+    well = replace(running, trouble=Trouble(), ready=max(running.ready, status.memory.candidate))
     other = decide(plan=plan, status=status, world=replace(world, target=well), now=at(60))
 
     assert other.status.phase is Phase.ROLLING_BACK
