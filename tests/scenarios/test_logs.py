@@ -16,6 +16,7 @@ from canary.logs import LogFormat, set_up
 from canary.ports import CANARY, EVENT
 from canary.rollout.phases import Phase
 from tests.builders import deployment, ref
+from tests.scenarios.configured import configured
 from tests.scenarios.stage import Stage, image
 from tests.telemetry.scraped import scrape
 
@@ -74,6 +75,14 @@ async def test_each_pass_that_ends_is_one_line_with_its_keys(stage: Stage, log: 
     assert all(line.keys() >= BOUND for line in lines(log, "told"))
     assert [line["reason"] for line in lines(log, "told")][:2] == ["Initialized", "RolloutStarted"]
     assert crashes(log) == []
+
+
+async def test_a_pass_that_waits_for_caches_of_configuration_is_one_line_too(stage: Stage, log: io.StringIO) -> None:
+    await configured(stage)
+    page = scrape(stage.controllers[0].telemetry)
+    ended = lines(log, "reconciled")
+    assert len(ended) == page.one("canary_pass_duration_seconds_count", queue="passes")
+    assert "The caches of its configuration are being filled" in {line["because"] for line in ended}
 
 
 async def test_a_pass_over_what_cannot_be_read_is_a_line_too(stage: Stage, log: io.StringIO) -> None:

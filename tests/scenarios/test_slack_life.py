@@ -9,7 +9,7 @@ import pytest
 from canary.ports import CANARY, EVENT
 from canary.rollout.phases import Phase
 from canary.sandbox.calls import Verb
-from tests.builders import ref
+from tests.builders import canary, deployment, ref, service, settings
 from tests.scenarios.slack import Office, reason_of
 from tests.scenarios.stage import Stage, analysis
 
@@ -152,3 +152,53 @@ async def test_the_last_words_about_a_canary_that_is_deleted_are_told(stage: Sta
     await stage.until(lambda: stage.cluster.store.get(ref(CANARY)) is None)
     await stage.rest(30)
     assert [reason_of(one) for one in office.messages] == ["Initialized", "Leaving"]
+
+
+async def test_a_canary_that_was_never_valid_is_one_message_and_one_event_through_a_restart_too(
+    stage: Stage, office: Office
+) -> None:
+    await stage.there()
+    stage.cluster.apply(canary(analysis=analysis(interval="soon"), notify={"slackChannel": "#general"}))
+    stage.start()
+    await stage.rest(60)
+    office.kill()
+    stage.start()
+    await stage.rest(1200)
+    [message] = office.messages
+    assert (reason_of(message), message.channel) == ("InvalidSpec", office.workspace.id_of("general"))
+    assert 'spec.analysis.interval: found "soon"' in message.plain()
+    assert len(events(stage, "InvalidSpec")) == 1
+    assert stage.status.telling.letters == ()
+    stage.edit_spec(analysis={"interval": "20s"})
+    await stage.until_phase(Phase.INITIALIZED)
+    await stage.rest(30)
+    assert [reason_of(one) for one in office.messages] == ["InvalidSpec", "Initialized"]
+
+
+async def test_a_channel_that_cannot_be_read_either_sends_the_message_to_the_usual_one(
+    stage: Stage, office: Office
+) -> None:
+    await stage.there()
+    stage.cluster.apply(canary(analysis=analysis(interval="soon"), notify={"slackChannel": ["x"]}))
+    stage.start()
+    await stage.rest(60)
+    [message] = office.messages
+    assert (reason_of(message), message.channel) == ("InvalidSpec", office.workspace.id_of("releases"))
+
+
+async def test_annotations_that_were_never_valid_are_one_message_and_one_event_on_each_object(
+    stage: Stage, office: Office
+) -> None:
+    stage.cluster.apply(deployment(annotations=settings(enabled="true", interval="soon")))
+    stage.cluster.apply(service())
+    stage.start()
+    await stage.rest(60)
+    office.kill()
+    stage.start()
+    await stage.rest(1200)
+    [message] = office.messages
+    assert reason_of(message) == "InvalidSpec"
+    assert "canary.delivery/interval" in message.plain()
+    about = [one["involvedObject"]["kind"] for one in stage.cluster.store.list(EVENT, "shop")]
+    assert sorted(set(about)) == ["Canary", "Deployment"]
+    assert about.count("Canary") == 1
