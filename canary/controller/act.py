@@ -76,10 +76,14 @@ class Act:
         await self._pin()
         if wanted.primary is not None:
             await self._primary(wanted.primary)
-        await self._select()
+        try:
+            await self._select()
+        except Rejected:
+            if wanted.apex is ApexWanted.NARROW:  # the candidate must not stay behind a Service that stays wide
+                await self._candidate()
+            raise
         await self._autoscale()
-        if wanted.target is not None and self.target is not None:
-            self.target = await self.hands.patch(self.target, target_patch(self.target, wanted.target))
+        await self._candidate()
         refused = await self._split(raising=True) or refused
         if wanted.release_primary and self.primary is not None:
             self.primary = await self.hands.release(self.primary, PRIMARY_FINALIZER)
@@ -198,6 +202,11 @@ class Act:
         for service in (*([around.apex] if around.apex is not None else []), *around.others):
             patch = selector_patch(service, self.seen.name, narrow=wanted is ApexWanted.NARROW)
             await self.hands.patch(service, patch)
+
+    async def _candidate(self) -> None:
+        wanted = self.decision.wanted.target
+        if wanted is not None and self.target is not None:
+            self.target = await self.hands.patch(self.target, target_patch(self.target, wanted))
 
     async def _autoscale(self) -> None:
         """Point the user's autoscaler where it belongs, and hold or give back its least size."""

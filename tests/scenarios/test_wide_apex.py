@@ -1,0 +1,67 @@
+"""An apex that reaches the candidate's pods in mid-rollout and stays so: weight 0, candidate 0, and from the start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from canary.errors import Rejected
+from canary.ports import SERVICE
+from canary.rollout.phases import Phase
+from meshes.contract import Manifest
+from tests.builders import ref
+from tests.embedded import ready_images
+from tests.scenarios.stage import Stage, analysis, image
+
+pytestmark = pytest.mark.looptime
+
+ROLE, TARGET = "canary.delivery/role", "canary.delivery/target"
+
+
+@contextmanager
+def kept_wide(stage: Stage) -> Iterator[None]:
+    """Somebody widens the Service, and an admission webhook refuses to have it narrowed while the block runs."""
+
+    def refuse(new: Manifest, old: Manifest | None) -> None:
+        if new["kind"] == "Service" and old is not None and ROLE in new["spec"]["selector"]:
+            raise Rejected("admission webhook denied the request: selectors come from Git")
+
+    wide = {"spec": {"selector": {"app": "checkout", ROLE: None, TARGET: None}}}
+    stage.cluster.edit(ref(SERVICE), wide, "kustomize-controller")
+    stage.cluster.store.admission.append(refuse)
+    yield
+    stage.cluster.store.admission.remove(refuse)
+
+
+async def test_within_the_drain_time_the_rollout_goes_on_in_its_step(stage: Stage) -> None:
+    await stage.onboarded(analysis=analysis(20, 50, 80))
+    await stage.pushed("2.0", 50)
+    with kept_wide(stage):
+        await stage.rest(4)
+        assert stage.weight == 50
+    await stage.until_phase(Phase.SUCCEEDED)
+    assert stage.weights == [0, 20, 50, 80, 0]
+    assert "RolloutRestarted" not in stage.reasons
+
+
+async def test_beyond_it_the_candidate_goes_and_all_begins_again_at_the_first_step_once_it_is_narrow(
+    stage: Stage,
+) -> None:
+    await stage.onboarded(analysis=analysis(20, 50, 80))
+    await stage.pushed("2.0", 50)
+    with kept_wide(stage), stage.watch.blind():
+        await stage.rest(14)
+        assert stage.weight == 50
+        await stage.until_weight(0, within=12)
+        assert ready_images(stage.cluster) == [image("2.0")] * 2, "drained before they go"
+        await stage.until(lambda: stage.candidate == (0, False), within=30)
+        await stage.rest(120)
+        assert (stage.status.phase, stage.status.step, stage.weight) == (Phase.PROGRESSING, -1, 0)
+        assert (stage.candidate, stage.serving) == ((0, False), ["1.0"] * 3)
+        assert "the Service reaches more than the primary" in stage.status.message
+    await stage.until_phase(Phase.SUCCEEDED)
+    assert stage.weights == [0, 20, 50, 0, 20, 50, 80, 0]
+    assert stage.reasons.count("RolloutRestarted") == 1
+    assert stage.history == [("2.0", "promoted")]
