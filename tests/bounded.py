@@ -64,11 +64,21 @@ def is_virtual(item: pytest.Item) -> bool:
     return item.get_closest_marker("looptime") is not None
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "bound(seconds): the real time that a test in virtual time may take")
+
+
+def bound_of(item: pytest.Item) -> float:
+    """Return the real time that a test may take: the usual, unless it does so much that it asks for more."""
+    mark = item.get_closest_marker("bound")
+    return float(mark.args[0]) if mark is not None else BOUND_S
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, Any, Any]:
     if not is_virtual(item):
         return (yield)
-    with bounded():
+    with bounded(bound_of(item)):
         return (yield)
 
 
@@ -76,7 +86,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, Any, Any]:
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     if not is_virtual(item):
         return (yield)
-    with bounded():
+    with bounded(bound_of(item)):
         return (yield)
 
 
@@ -84,5 +94,5 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, Any, Any]:
     if not is_virtual(item):
         return (yield)
-    with bounded():
+    with bounded(bound_of(item)):
         return (yield)

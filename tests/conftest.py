@@ -10,13 +10,14 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
-from tests.bounded import pytest_runtest_call, pytest_runtest_setup, pytest_runtest_teardown
+from tests.bounded import pytest_configure, pytest_runtest_call, pytest_runtest_setup, pytest_runtest_teardown
 from tests.embedded import cluster, embedded, kubelet, runtime
 
 __all__ = [
     "cluster",
     "embedded",
     "kubelet",
+    "pytest_configure",
     "pytest_runtest_call",
     "pytest_runtest_setup",
     "pytest_runtest_teardown",

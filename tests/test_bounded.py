@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import pytest
 
-from tests.bounded import bounded
+from tests.bounded import BOUND_S, bound_of, bounded
 
 SHORT_S = 0.1
 
@@ -62,3 +62,12 @@ def test_what_never_ends_is_a_failure_that_says_where_it_stands(test: object, wh
 def test_what_ends_in_time_is_let_be() -> None:
     with bounded(30):
         asyncio.run(asyncio.sleep(0))
+
+
+@pytest.mark.bound(SHORT_S)
+def test_a_test_may_ask_for_a_bound_of_its_own(request: pytest.FixtureRequest) -> None:
+    assert bound_of(request.node) == SHORT_S
+
+
+def test_without_a_word_a_test_has_the_usual_bound(request: pytest.FixtureRequest) -> None:
+    assert bound_of(request.node) == BOUND_S

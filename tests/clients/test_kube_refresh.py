@@ -23,14 +23,14 @@ class Answering(KubeHttp):
     """An API server that gives one answer to everything; `asked` are the calls."""
 
     def __init__(self, answer: Any) -> None:
-        self._answer = answer
+        self._says = answer
         self.asked: list[Call] = []
 
     async def send(self, call: Call) -> Any:
         self.asked.append(call)
-        if isinstance(self._answer, Exception):
-            raise self._answer
-        return self._answer
+        if isinstance(self._says, Exception):
+            raise self._says
+        return self._says
 
 
 def pod(name: str, version: int, labels: Mapping[str, str] = OURS.labels) -> dict[str, Any]:

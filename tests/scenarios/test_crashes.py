@@ -168,11 +168,13 @@ LIVES = {
         begin=with_config, live=promote_with_new_config, holds=promoted, writes=40, step=3
     ),
     "a rollback": Life(begin=onboarded, live=roll_back, holds=rolled_back, writes=23),
-    "a promotion that is put back": Life(begin=about_to_promote, live=put_back, holds=was_put_back, writes=20),
+    "a promotion that is put back": Life(begin=about_to_promote, live=put_back, holds=was_put_back, writes=20, step=2),
     "a revert": Life(begin=in_mid_rollout, live=revert, holds=reverted, writes=9),
     "onboarding": Life(begin=there, live=onboard, holds=initialized, writes=17),
     "leaving": Life(begin=onboarded, live=leave, holds=left, writes=16),
-    "leaving in mid-rollout": Life(begin=in_mid_rollout, live=leave_with_the_stable_version, holds=left, writes=29),
+    "leaving in mid-rollout": Life(
+        begin=in_mid_rollout, live=leave_with_the_stable_version, holds=left, writes=29, step=2
+    ),
 }
 
 
