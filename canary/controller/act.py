@@ -111,6 +111,7 @@ class Act:
             self.route = await self._stamped(self.route)
         self.service = await self._stamped(self.service)
         self.target = await self._stamped(self.target)
+        self.primary = await self._stamped(self.primary)
 
     async def _stamped(self, live: Manifest | None) -> Manifest | None:
         if live is None or not self._epoch or labels_of(live).get(EPOCH) == self._epoch:
@@ -179,7 +180,8 @@ class Act:
         made = objects.primary(self.target, template_in(stored), key=wanted.key, restarted_at=wanted.restarted_at)
         if self.primary is None:
             replicas = self.target["spec"].get("replicas", 1) if wanted.replicas is None else wanted.replicas
-            self.primary = await self.hands.create({**made, "spec": {**made["spec"], "replicas": replicas}})
+            made = self._marked({**made, "spec": {**made["spec"], "replicas": replicas}})
+            self.primary = await self.hands.create(made)
         elif not self.primary["metadata"].get("deletionTimestamp"):
             wish = {"made": made, "replicas": wanted.replicas}
             self.primary = await self.hands.keep(self.primary, primary_patch(self.primary, made, wanted), wish)

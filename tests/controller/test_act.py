@@ -93,9 +93,15 @@ async def test_a_new_epoch_is_stamped_before_anything_else_and_only_once(cluster
     driver = await onboarded(cluster)
     recorder = Recorder(cluster)
     await driver.act(decision(driver, weight=0, wanted=Wanted(), epoch="e2"))
-    stamped = ["patch VirtualService checkout", "patch Service checkout-canary", "patch Deployment checkout"]
+    stamped = [
+        "patch VirtualService checkout",
+        "patch Service checkout-canary",
+        "patch Deployment checkout",
+        "patch Deployment checkout-primary",
+    ]
     assert recorder.calls == stamped
-    objects = (ref(VIRTUAL_SERVICE), ref(SERVICE, "checkout-canary"), ref(DEPLOYMENT))
+    both = (ref(DEPLOYMENT), ref(DEPLOYMENT, "checkout-primary"))
+    objects = (ref(VIRTUAL_SERVICE), ref(SERVICE, "checkout-canary"), *both)
     assert {cluster.now(one)["metadata"]["labels"]["canary.delivery/epoch"] for one in objects} == {"e2"}
     await driver.for_a_while(0)
     await driver.act(decision(driver, weight=0, wanted=Wanted(), epoch="e2"), driver.observe())
