@@ -12,12 +12,14 @@ from hypothesis import HealthCheck, settings
 
 from tests.bounded import pytest_configure, pytest_runtest_call, pytest_runtest_setup, pytest_runtest_teardown
 from tests.embedded import cluster, embedded, kubelet, runtime
+from tests.grouped import pytest_collection_modifyitems
 
 __all__ = [
     "cluster",
     "embedded",
     "kubelet",
     "pytest_configure",
+    "pytest_collection_modifyitems",
     "pytest_runtest_call",
     "pytest_runtest_setup",
     "pytest_runtest_teardown",
