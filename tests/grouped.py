@@ -1,7 +1,7 @@
 """Keeps the tests of an `xdist_group` on one worker.
 
-pytest-xdist 3.8 writes the group into `Item._nodeid`, which pytest 9.2 reads no more: every test went to whichever worker
-was free, each worker started what its group shares, and tests that need a thing to themselves met others at it.
+pytest-xdist 3.8 writes the group into `Item._nodeid`, which pytest 9.2 reads no more: every test would go to whichever
+worker is free, both would start what its group shares, and tests that need a thing to themselves would meet others.
 """
 
 from __future__ import annotations

@@ -46,7 +46,8 @@ def install(plane: ControlPlane, *files: Path) -> Path:
 
     Return the kubeconfig of the controller's ServiceAccount, once all is served.
     """
-    crds = [crd(), *(_anything(*each) for each in OTHERS), *(yaml.safe_load(file.read_text()) for file in files)]
+    meshes = [_without_texts(yaml.safe_load(file.read_text(encoding="utf-8"))) for file in files]
+    crds = [crd(), *(_anything(*each) for each in OTHERS), *meshes]
     return asyncio.run(_install(plane, crds))
 
 
@@ -175,3 +176,14 @@ def _without_rules(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_rules(each) for key, each in value.items() if key != "x-kubernetes-validations"}
     return [_without_rules(each) for each in value] if isinstance(value, list) else value
+
+
+def _without_texts(value: Any) -> Any:
+    """Return a CRD without its descriptions; a property that has that name stays.
+
+    They are two thirds of a mesh's, and an API server works through all of them whenever a CRD comes or goes.
+    """
+    if isinstance(value, dict):
+        kept = {key: each for key, each in value.items() if key != "description" or not isinstance(each, str)}
+        return {key: _without_texts(each) for key, each in kept.items()}
+    return [_without_texts(each) for each in value] if isinstance(value, list) else value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import ssl
 import time
 import urllib.error
@@ -18,13 +19,14 @@ from canary.rollout.model import Status
 from canary.spec.annotations import canary_from_annotations
 from canary.spec.crd import crd
 from canary.spec.status import status_from_json, status_to_json
-from tests.api.control_plane import ADMIN_TOKEN, assets_folder, control_plane
+from tests.api.control_plane import ADMIN_TOKEN, ControlPlane, assets_folder, control_plane
+from tests.api.installing import CRDS as CRDS_OF_MESHES
 from tests.spec.test_status import STATUSES
 
 ASSETS = assets_folder()
 pytestmark = [
     pytest.mark.skipif(ASSETS is None, reason="KUBEBUILDER_ASSETS names no folder with etcd and kube-apiserver"),
-    pytest.mark.xdist_group("control-plane"),
+    pytest.mark.xdist_group("api"),
 ]
 
 GROUP, VERSION, PLURAL = "canary.delivery", "v1alpha1", "canaries"
@@ -86,13 +88,18 @@ def _generated(annotations: dict[str, str]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    assert ASSETS is not None
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """The control plane that other tests use too, or one with nothing but our CRD where those of the meshes are not."""
     trust = ssl.create_default_context()
     trust.check_hostname = False
     trust.verify_mode = ssl.CERT_NONE
-    with control_plane(ASSETS) as plane:
-        server = Server(url=plane.url, trust=trust)
+    if os.environ.get(CRDS_OF_MESHES):
+        plane: ControlPlane = request.getfixturevalue("plane")
+        yield Server(url=plane.url, trust=trust)
+        return
+    assert ASSETS is not None
+    with control_plane(ASSETS) as own:
+        server = Server(url=own.url, trust=trust)
         code, answer = server.call("POST", CRDS, crd())
         assert code == 201, answer
         _until(lambda: server.call("GET", CANARIES)[0] == 200)
