@@ -3,6 +3,8 @@
 Where the two differ: their messages have other words; the real server gives each namespace a ConfigMap
 `kube-root-ca.crt`; it holds values to the schemas of custom resources and of built-in kinds, where the in-memory one
 only prunes what a schema does not know; its caches may hear of what a call did before the call returns.
+Beyond the port: the ReplicaSet of a Deployment that is deleted as an orphan may be adopted by another Deployment and
+scaled to 0 before a controller has seen it; in memory controllers take turns, and ours comes before that.
 """
 
 from __future__ import annotations
