@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,13 +14,16 @@ from meshes.contract import ObjectRef
 class Apex:
     """Watches the EndpointSlices of the Service `checkout` from the first ready pod on.
 
-    An endpoint counts while its pod is there, ready and not told to end. `outages` says when there was none.
+    An endpoint counts while its pod is there, ready and not told to end. `outages` says when there was none, `lasted`
+    for how many seconds each that is over.
     """
 
     def __init__(self, view: Cluster, namespace: str, service: str = "checkout") -> None:
         self._view, self._namespace, self._service = view, namespace, service
         self._served = False
         self.outages: list[str] = []
+        self.lasted: list[float] = []
+        self._out_since: float | None = None
 
     def note(self, event: Watched) -> None:
         """Look again after a change of a slice or a pod."""
@@ -27,8 +31,11 @@ class Apex:
             return
         if self.ready():
             self._served = True
+            if self._out_since is not None:
+                self.lasted.append(time.monotonic() - self._out_since)
+                self._out_since = None
         elif self._served:
-            self._served = False
+            self._served, self._out_since = False, time.monotonic()
             self.outages.append(f"no pod behind {self._service} after {event.change} of {event.ref}")
 
     def ready(self) -> list[str]:

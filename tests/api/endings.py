@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from canary.ports import CANARY, CONTROLLER_REVISION, DEPLOYMENT, SERVICE
+from canary.ports import CANARY, CONTROLLER_REVISION, DEPLOYMENT, SERVICE, Watched
 from canary.sandbox.kinds import VIRTUAL_SERVICE
+from meshes.contract import ObjectRef
 from tests.api.harness import Harness
 
 
@@ -20,6 +21,18 @@ async def gave_back(it: Harness, tag: str, replicas: int = 3) -> None:
     assert apex["spec"]["selector"] == {"app": "checkout"}
     assert not target["spec"].get("paused", False)
     assert [label for label in target["metadata"]["labels"] if label.startswith("canary.delivery/")] == []
+
+
+def finalizers_at_deletion(it: Harness, ref: ObjectRef) -> list[str]:
+    """Return the list that the object's finalizers will be put into, as they stand when its deletion is first told."""
+    found: list[str] = []
+
+    def note(event: Watched) -> None:
+        if event.ref == ref and not found and "deletionTimestamp" in event.manifest["metadata"]:
+            found.extend(event.manifest["metadata"].get("finalizers") or ())
+
+    it.view.subscribe(note)
+    return found
 
 
 def stored(it: Harness) -> list[str]:

@@ -24,6 +24,7 @@ from canary.sandbox.simulated import SimulatedRuntime
 from canary.spec.status import status_from_json
 from meshes.contract import Kind, Manifest, ObjectRef
 from tests.api.apex import Apex
+from tests.api.carried import Carried
 from tests.api.control_plane import ControlPlane
 from tests.api.people import People, shown
 from tests.api.process import Process
@@ -44,6 +45,7 @@ class Harness:
     namespace: str
     folder: Path
     apex: Apex
+    carried: Carried
     processes: list[Process] = field(default_factory=list)
     logs: list[Process] = field(default_factory=list)
     all_phases: list[str] = field(default_factory=list)
@@ -79,12 +81,15 @@ class Harness:
     def prometheus_url(self) -> str:
         return self.world.prometheus_url
 
-    def start(self, kubeconfig: Path | None = None) -> Process:
-        """Start another `canary run` for this namespace alone, with its Lease in it."""
+    def start(self, kubeconfig: Path | None = None, prometheus_url: str = "") -> Process:
+        """Start another `canary run` for this namespace alone, with its Lease in it.
+
+        It asks the stand-in for Prometheus that the scenarios share, unless another is named.
+        """
         name = f"controller-{next(self._numbers)}"
         flags = {
             "--kubeconfig": str(kubeconfig or self.plane.folder / "controller.kubeconfig"),
-            "--prometheus-url": self.prometheus_url,
+            "--prometheus-url": prometheus_url or self.prometheus_url,
             "--namespace": self.namespace,
             "--lease-namespace": self.namespace,
         }
@@ -168,6 +173,7 @@ class Harness:
     def note(self, event: Watched) -> None:
         """Take the phases, weights and reasons down, in the order in which the API server tells them."""
         self.apex.note(event)
+        self.carried.note(event)
         if event.change is Change.DELETED:
             return
         if event.ref == self.ref(CANARY) and event.manifest.get("status"):
@@ -201,6 +207,25 @@ class Harness:
         """Wait until the route has a weight at the canary, and the status says so."""
         await self.until(lambda: self.weight == weight and self.status.observed_weight == weight)
 
+    def assert_no_request_was_lost(self) -> None:
+        """Fail when there was a moment at which the apex, or a weight at the canary, had no pods that could answer."""
+        report = self.report() if self.apex.outages or self.carried.late else ""
+        self.apex.assert_served(report)
+        self.carried.assert_answered(report)
+
+    @property
+    def noted(self) -> dict[str, object]:
+        """What the report is to say: weights that too few pods carried for over a second, and the apex's outages in
+        seconds that were overlooked by intention."""
+        late, lasted = self.carried.late, self.apex.lasted
+        return {"late": "; ".join(map(str, late)), "outages": ", ".join(f"{each:.2f}" for each in lasted)}
+
+    @contextmanager
+    def blind(self) -> Iterator[None]:
+        """Overlook what requests are lost in the block: somebody takes away what serves."""
+        with self.apex.blind(), self.carried.blind():
+            yield
+
     def report(self) -> str:
         """What a person would look at."""
         kinds = (CANARY, DEPLOYMENT, VIRTUAL_SERVICE, SERVICE)
@@ -232,7 +257,7 @@ def fresh_name() -> str:
 @contextmanager
 def playing(of: World, namespace: str, folder: Path) -> Iterator[Harness]:
     """Take notes in a namespace of the world; end its controllers with the block."""
-    it = Harness(of, namespace, folder, Apex(of.view, namespace))
+    it = Harness(of, namespace, folder, Apex(of.view, namespace), Carried(of.view, namespace, lambda: it.weight))
     of.view.subscribe(it.note)
     try:
         yield it
@@ -243,12 +268,12 @@ def playing(of: World, namespace: str, folder: Path) -> Iterator[Harness]:
 
 @asynccontextmanager
 async def harness(plane: ControlPlane, folder: Path) -> AsyncIterator[Harness]:
-    """Make a world of one namespace, for a scenario that is played alone. Its apex must have had ready pods always."""
+    """Make a world of one namespace, for a scenario that is played alone. Clients must have been served always."""
     namespace = fresh_name()
     async with world(plane, folder, [namespace]) as of:
         with playing(of, namespace, folder) as it:
             yield it
-            it.apex.assert_served(it.report())
+            it.assert_no_request_was_lost()
         await of.clear(namespace)
 
 

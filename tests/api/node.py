@@ -38,6 +38,10 @@ class Node:
         await asyncio.gather(*self._work.values(), return_exceptions=True)
         await self._kubelet.close()
 
+    def evict(self, ref: ObjectRef) -> None:
+        """End a pod as under pressure: it stays as an object, Failed. Raises `NotFound` when it is not there."""
+        self._kubelet.evict(ref)
+
     def _notice(self, event: Watched) -> None:
         if event.ref.kind != POD or event.change is Change.DELETED:
             return

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.xdist_group("api-own")
 
 STEPS = "20@8s,50"
 IDLE_S = 20.0
+"""A whole minute, of all namespaces too, is counted in installed/test_budgets.py, by the audit log."""
 
 
 async def test_a_rollout_goes_on_after_the_api_server_restarts(at_work: Harness) -> None:

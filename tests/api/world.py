@@ -87,6 +87,7 @@ class World:
     http: KubeHttp
     people: People
     view: KubeCluster
+    node: Node
     pods: Pods
     traffic: Traffic
     prometheus_url: str
@@ -124,8 +125,8 @@ async def world(plane: ControlPlane, folder: Path, namespaces: Sequence[str]) ->
         async with (
             prometheus(traffic) as url,
             kube_cluster(http, WATCHED, namespaces, keep=lambda _, whole: whole) as view,
-            Node(view, people, pods, http.clock),
+            Node(view, people, pods, http.clock) as node,
         ):
-            yield World(plane, http, people, view, pods, traffic, url, folder)
+            yield World(plane, http, people, view, node, pods, traffic, url, folder)
     finally:
         await closed(http)

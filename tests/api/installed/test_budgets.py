@@ -18,12 +18,14 @@ pytestmark = pytest.mark.xdist_group("api-installed")
 
 NAMES = tuple(f"shop-{number}" for number in range(10))
 MINUTE_S = 60.0
+BUSY = 4
 STEPS = "20,30,40,50@10m"
 
 
 def asked(it: Harness) -> list[Request]:
-    """What the controller asked for in the namespace until now; the watches of all namespaces are in none."""
-    return [each for each in requests(it.plane.folder) if each.namespace == it.namespace]
+    """What the controller asked for until now, in the namespace, and of all namespaces at once but for its watches."""
+    everywhere = [each for each in requests(it.plane.folder) if each.namespace or each.verb != "watch"]
+    return [each for each in everywhere if each.namespace in ("", it.namespace)]
 
 
 async def quiet(it: Harness) -> list[Request]:
@@ -65,8 +67,11 @@ async def test_a_step_costs_six_writes_and_its_evaluation_one_and_no_read(it: Ha
         await it.until(lambda: effective(it, weight))  # noqa: B023 - it is over before the next weight
         steps.append(asked(it)[before:])
     assert [str(each) for spent in steps for each in spent if not each.writes] == []
-    # A busy machine tells of pods one by one, or evaluates twice, and each is a write: the quietest step counts.
-    assert min(map(len, steps)) <= 6 + 1, [[str(each) for each in spent] for spent in steps]
+    spent = sorted(map(len, steps))
+    shown = [[str(each) for each in spent] for spent in steps]
+    # A busy machine tells of pods one by one, or evaluates twice, and each is a write: one step of three may have more.
+    assert spent[1] <= 6 + 1, shown
+    assert spent[2] <= 6 + 1 + BUSY, shown
 
 
 def effective(it: Harness, weight: int) -> bool:

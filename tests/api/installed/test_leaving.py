@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from canary.controller.names import RESTORE_FINALIZER
 from canary.ports import CANARY, DEPLOYMENT, NAMESPACE, Propagation
 from canary.rollout.phases import Phase
-from meshes.contract import ObjectRef
-from tests.api.endings import gave_back
+from meshes.contract import Kind, ObjectRef
+from tests.api.endings import finalizers_at_deletion, gave_back
 from tests.api.harness import Harness, hold_as_before
 from tests.api.side_by_side import scene
 from tests.builders import canary
@@ -24,12 +25,25 @@ async def test_opting_out_gives_everything_back(it: Harness) -> None:
     await gave_back(it, "2.0")
 
 
-async def deleted(it: Harness, propagation: Propagation) -> None:
-    """A user's own Canary is deleted; the annotations do not bring it back."""
-    await it.there()
-    await it.annotate(it.ref(DEPLOYMENT), enabled="false")
+async def deleted(it: Harness, propagation: Propagation, *finalizers: str) -> None:
+    """A user's own Canary is deleted; nothing else ends it, since its Deployment never asked for one.
+
+    `finalizers` are what Kubernetes itself adds for that way of deletion.
+    """
+    await own_canary(it)
+    await it.there(enabled="false")
+    live = it.live(CANARY)
+    assert live is not None
+    assert "deletionTimestamp" not in live["metadata"]
+    found = finalizers_at_deletion(it, it.ref(CANARY))
     await it.people.delete(it.ref(CANARY), propagation)
     await gave_back(it, "1.0")
+    assert sorted(found) == sorted([RESTORE_FINALIZER, *finalizers])
+
+
+async def own_canary(it: Harness) -> None:
+    mine = {"metadata": {"name": "checkout", "namespace": it.namespace}}
+    await it.people.apply({**canary(namespace=it.namespace), **mine})
 
 
 @scene
@@ -39,19 +53,34 @@ async def test_a_canary_that_is_deleted_in_the_background_gives_everything_back(
 
 @scene
 async def test_a_canary_that_is_deleted_in_the_foreground_gives_everything_back(it: Harness) -> None:
-    await deleted(it, Propagation.FOREGROUND)
+    await deleted(it, Propagation.FOREGROUND, "foregroundDeletion")
 
 
 @scene
 async def test_a_canary_that_is_deleted_as_an_orphan_gives_everything_back(it: Harness) -> None:
-    await deleted(it, Propagation.ORPHAN)
+    await deleted(it, Propagation.ORPHAN, "orphan")
+
+
+@scene
+async def test_a_generated_canary_that_is_deleted_while_it_is_asked_for_is_generated_again(it: Harness) -> None:
+    await it.there()
+    before = uid(it, CANARY)
+    await it.people.delete(it.ref(CANARY))
+    await it.until(lambda: uid(it, CANARY) not in ("", before))
+    await it.until_phase(Phase.INITIALIZED)
+    await it.until(lambda: it.serving() == ("1.0", 3) and it.size() == 0)
+    hold_as_before(it)
+
+
+def uid(it: Harness, kind: Kind, name: str = "checkout") -> str:
+    """The uid of an object, "" while it is not there."""
+    live = it.live(kind, name)
+    return "" if live is None else str(live["metadata"]["uid"])
 
 
 @scene
 async def test_a_users_own_canary_gives_everything_back_in_mid_rollout_once_the_version_is_proved(it: Harness) -> None:
-    await it.people.apply(
-        {**canary(namespace=it.namespace), "metadata": {"name": "checkout", "namespace": it.namespace}}
-    )
+    await own_canary(it)
     await it.there()
     await it.push("2.0")
     await it.until_phase(Phase.PROGRESSING)
@@ -91,9 +120,7 @@ async def test_a_deployment_that_is_deleted_as_an_orphan_and_comes_back(it: Harn
 
 @scene
 async def test_a_deployment_that_is_deleted_in_mid_rollout_leaves_the_traffic_with_the_primary(it: Harness) -> None:
-    await it.there(steps="50@5m")
-    await it.push("2.0", steps="50@5m")
-    await it.until_weight(50)
+    await in_mid_rollout(it)
     await it.people.delete(it.ref(DEPLOYMENT))
     await it.until(lambda: it.weight == 0)
     await it.until(lambda: it.serving("checkout") == ("", 0))
@@ -103,46 +130,71 @@ async def test_a_deployment_that_is_deleted_in_mid_rollout_leaves_the_traffic_wi
     hold_as_before(it)
 
 
-@scene
-async def test_a_namespace_that_is_deleted_is_not_held_up(it: Harness) -> None:
-    await it.there()
-    with it.apex.blind():
+async def namespace_deleted(it: Harness) -> None:
+    with it.blind():
         await it.people.delete(ObjectRef(NAMESPACE, "", it.namespace))
         await it.until(lambda: it.view.get(ObjectRef(NAMESPACE, "", it.namespace)) is None)
 
 
+@scene
+async def test_a_namespace_that_is_deleted_is_not_held_up(it: Harness) -> None:
+    await it.there()
+    await namespace_deleted(it)
+
+
+@scene
+async def test_a_namespace_that_is_deleted_in_mid_rollout_is_not_held_up(it: Harness) -> None:
+    await in_mid_rollout(it)
+    await namespace_deleted(it)
+
+
+async def in_mid_rollout(it: Harness, steps: str = "50@5m") -> None:
+    await it.there(steps=steps)
+    await it.push("2.0", steps=steps)
+    await it.until_weight(50)
+
+
 async def primary_deleted(it: Harness, propagation: Propagation) -> None:
-    before = it.live(DEPLOYMENT, "checkout-primary")
-    assert before is not None
+    before = uid(it, DEPLOYMENT, "checkout-primary")
     await it.people.delete(it.ref(DEPLOYMENT, "checkout-primary"), propagation)
-
-    def is_another() -> bool:
-        live = it.live(DEPLOYMENT, "checkout-primary")
-        return live is not None and live["metadata"]["uid"] != before["metadata"]["uid"]
-
-    await it.until(is_another)
+    await it.until(lambda: uid(it, DEPLOYMENT, "checkout-primary") not in ("", before))
     await it.until(lambda: it.serving() == ("1.0", 3))
-    await it.until(lambda: it.status.phase is Phase.INITIALIZED and it.size() == 0)
     assert "PrimaryDeleted" in it.reasons
+
+
+async def primary_deleted_at_rest(it: Harness, propagation: Propagation) -> None:
+    await primary_deleted(it, propagation)
+    await it.until(lambda: it.status.phase is Phase.INITIALIZED and it.size() == 0)
     hold_as_before(it)
 
 
 @scene
 async def test_a_primary_that_is_deleted_in_the_background_is_made_again_without_an_outage(it: Harness) -> None:
     await it.there()
-    await primary_deleted(it, Propagation.BACKGROUND)
+    await primary_deleted_at_rest(it, Propagation.BACKGROUND)
 
 
 @scene
-async def test_a_primary_that_is_deleted_as_an_orphan_is_made_again(it: Harness) -> None:
-    """Whether it costs an outage is a race between Kubernetes' own controllers and ours (docs, Limits)."""
+async def test_a_primary_that_is_deleted_as_an_orphan_costs_no_more_than_its_pods_take_to_come_up(it: Harness) -> None:
+    """Kubernetes gives its pods to the user's Deployment, which takes them away (docs/reliability.md)."""
     await it.there()
-    with it.apex.blind():
-        await primary_deleted(it, Propagation.ORPHAN)
+    with it.blind():
+        await primary_deleted_at_rest(it, Propagation.ORPHAN)
 
 
 @scene
 async def test_a_primary_that_is_deleted_in_the_foreground_is_made_again_at_once(it: Harness) -> None:
     await it.there()
-    with it.apex.blind():
-        await primary_deleted(it, Propagation.FOREGROUND)
+    with it.blind():
+        await primary_deleted_at_rest(it, Propagation.FOREGROUND)
+
+
+@scene
+async def test_a_primary_that_is_deleted_in_mid_rollout_is_made_again_from_what_was_stored(it: Harness) -> None:
+    await in_mid_rollout(it, "50@20s")
+    with it.blind():
+        await primary_deleted(it, Propagation.BACKGROUND)
+    await it.until(lambda: it.status.phase is not None and it.status.phase.at_rest)
+    ended = ["Progressing", "Promoting", "Finalizing", "Succeeded"]
+    assert it.phases == ["Initializing", "Initialized", *ended]
+    assert (it.serving(), it.size()) == (("2.0", 3), 0)

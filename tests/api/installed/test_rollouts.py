@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from canary.ports import CANARY, DEPLOYMENT
+from canary.ports import CANARY, DEPLOYMENT, POD
 from canary.rollout.phases import Phase
 from canary.sandbox.simulated import UNPULLABLE, PodBehaviour
 from tests.api.harness import Harness, hold_as_before
@@ -44,6 +44,8 @@ async def test_clients_are_served_at_every_moment_of_an_onboarding_and_a_promoti
     await it.until_phase(Phase.SUCCEEDED)
     assert (it.phases, it.weights) == (PROMOTED, [0, 50, 0])
     assert (it.serving(), it.size()) == (("2.0", 3), 0)
+    await it.until(lambda: "Promoted" in it.reasons)
+    assert it.reasons == ["Initialized", "RolloutStarted", "WeightAdvanced", "PromotionStarted", "Promoted"]
 
 
 @scene
@@ -55,6 +57,8 @@ async def test_too_many_failed_evaluations_of_the_success_rate_end_it(it: Harnes
     assert "2 failed evaluations, the last: success-rate is 96 %" in it.status.message
     assert (it.phases, it.weights) == (ROLLED_BACK, [0, 50, 0])
     hold_as_before(it)
+    await it.until(lambda: "RolledBack" in it.reasons)
+    assert it.reasons == ["Initialized", "RolloutStarted", "WeightAdvanced", "CheckFailed", "CheckFailed", "RolledBack"]
 
 
 @scene
@@ -114,6 +118,26 @@ async def test_one_that_is_never_ready_is_rolled_back_at_its_deadline(it: Harnes
     assert "only 0 of 2 pods were ready within 8 s" in it.status.message
     assert (it.phases, it.weights) == (ROLLED_BACK, [0])
     hold_as_before(it)
+
+
+@scene
+async def test_an_evicted_pod_takes_the_weight_that_it_carried_with_it_until_another_is_ready(it: Harness) -> None:
+    await it.there(steps="50@5m")
+    [first, *_] = it.apex.ready()
+    it.world.node.evict(it.ref(POD, first))
+    await it.until(lambda: len(it.apex.ready()) == 3 and first not in it.apex.ready())
+    await it.push("2.0", steps="50@5m")
+    await it.until_weight(50)
+    [victim, _] = it.carried.ready()
+    it.runtime.by_tag["2.0"] = PodBehaviour(ready_after=3.0, stop_after=0.2)
+    it.world.node.evict(it.ref(POD, victim))
+    await it.until_weight(33)
+    await it.until_weight(50)
+    assert victim not in it.carried.ready()
+    evicted = it.live(POD, victim)
+    assert evicted is not None
+    assert (evicted["status"]["phase"], evicted["status"]["reason"]) == ("Failed", "Evicted")
+    assert (it.phases, it.weights) == ([*ONBOARDED, "Progressing"], [0, 50, 33, 50])
 
 
 @scene

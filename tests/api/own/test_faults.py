@@ -11,10 +11,12 @@ from canary.controller.names import EPOCH
 from canary.ports import CANARY, DEPLOYMENT, LEASE
 from canary.rollout.phases import Phase
 from canary.sandbox.kinds import VIRTUAL_SERVICE
-from tests.api.gate import gate
+from tests.api.gate import Gate, gate
 from tests.api.harness import Harness, hold_as_before
+from tests.api.load import load
 from tests.api.process import Process
 from tests.api.side_by_side import scene
+from tests.builders import service
 
 pytestmark = pytest.mark.xdist_group("api-own")
 
@@ -146,25 +148,40 @@ async def test_a_frozen_leader_that_wakes_too_late_writes_nothing_and_ends(it: H
     assert second.exit_code is None
 
 
+def behind(line: Gate, it: Harness) -> Process:
+    """Start a controller whose requests go through the gate."""
+    return it.start(line.kubeconfig(it.plane.folder / "controller.kubeconfig"))
+
+
+async def held_back(it: Harness, line: Gate, leader: Process, what: str) -> None:
+    """Freeze the leader once it has sent a PATCH of `what`, which does not arrive."""
+    line.hold = lambda method, path: method == "PATCH" and path.endswith(what)
+    await it.until(lambda: line.held)
+    leader.freeze()
+
+
+async def too_late(it: Harness, line: Gate, leader: Process, phase: Phase | None = None) -> None:
+    """Let what was held back arrive once another leads, and has come to the phase: the answer is 409."""
+    before = epoch(it)
+    await it.started()
+    await it.until(lambda: epoch(it) not in ("", before) and phase in (None, it.status.phase))
+    sent = len(line.held)
+    line.open()
+    await it.until(lambda: len(line.answers) == sent)
+    assert {status for _, status in line.answers} == {409}, line.answers
+    leader.wake()
+    assert await leader.ended() == 1
+
+
 async def refused_late(it: Harness, what: str) -> None:
-    """A leader freezes after it sent a PATCH of `what`, which arrives after another leads: the answer is 409."""
+    """A leader freezes after it sent a PATCH of `what`, which arrives after another leads."""
     async with gate(it.plane) as line:
-        leader = it.start(line.kubeconfig(it.plane.folder / "controller.kubeconfig"))
+        leader = behind(line, it)
         await it.there(steps=STEPS)
         await it.push("2.0", steps=STEPS)
         await it.until_weight(20)
-        line.hold = lambda method, path: method == "PATCH" and path.endswith(what)
-        await it.until(lambda: line.held)
-        leader.freeze()
-        before = epoch(it)
-        await it.started()
-        await it.until(lambda: epoch(it) not in ("", before))
-        sent = len(line.held)
-        line.open()
-        await it.until(lambda: len(line.answers) == sent)
-        assert {status for _, status in line.answers} == {409}, line.answers
-        leader.wake()
-        assert await leader.ended() == 1
+        await held_back(it, line, leader, what)
+        await too_late(it, line, leader)
     await it.until_phase(Phase.SUCCEEDED)
     assert_promoted(it)
 
@@ -188,3 +205,58 @@ async def test_a_late_write_of_the_route_is_refused_by_the_server(it: Harness) -
 @scene
 async def test_a_late_write_of_the_deployment_is_refused_by_the_server(it: Harness) -> None:
     await refused_late(it, "/deployments/checkout")
+
+
+@scene
+async def test_a_late_write_of_the_canary_service_is_refused_by_the_server(it: Harness) -> None:
+    """It is pinned anew for a push in mid-rollout."""
+    async with gate(it.plane) as line:
+        leader = behind(line, it)
+        await it.there(steps=STEPS)
+        await it.push("2.0", steps=STEPS)
+        await it.until_weight(20)
+        await it.push("3.0", steps=STEPS)
+        await held_back(it, line, leader, "/services/checkout-canary")
+        await too_late(it, line, leader)
+    await it.until_phase(Phase.SUCCEEDED)
+    assert it.weights == [0, 20, 0, 20, 50, 0]
+    assert (it.serving(), it.size()) == (("3.0", 3), 0)
+
+
+@scene
+async def test_a_late_promotion_is_refused_by_the_server_after_another_obeyed_an_abort(it: Harness) -> None:
+    served: set[str] = set()
+    it.view.subscribe(lambda _: served.add(it.serving()[0]))
+    async with gate(it.plane) as line:
+        leader = behind(line, it)
+        await it.there()
+        await it.push("2.0")
+        await held_back(it, line, leader, "/deployments/checkout-primary")
+        await it.annotate(it.ref(CANARY), command="abort")
+        await too_late(it, line, leader, Phase.FAILED)
+    hold_as_before(it)
+    assert served - {""} == {"1.0"}
+
+
+@scene
+async def test_prometheus_judges_what_the_pods_counted_under_load(it: Harness) -> None:
+    """Everything that the checks rest on is real: counters, scrapes, PromQL. The stand-in answers nothing here."""
+    async with load(it) as clients:
+        await it.people.apply(service(namespace=it.namespace))
+        await it.push("1.0", replicas=3, enabled="false")
+        await it.until(lambda: len(it.apex.ready()) == 3)
+        clients.begin()
+        it.start(prometheus_url=clients.prometheus_url)
+        await it.push("1.0")
+        await it.until_phase(Phase.INITIALIZED)
+        await it.push("2.0")
+        await it.until_phase(Phase.SUCCEEDED)
+        clients.bad["3.0"] = 0.5
+        await it.push("3.0")
+        await it.until_phase(Phase.FAILED)
+    assert "failing fast, success-rate is 50 %" in it.status.message
+    assert it.phases == [*PROMOTED, "Progressing", "RollingBack", "Failed"]
+    assert it.weights == [0, 50, 0, 50, 0]
+    assert (it.serving(), it.size()) == (("2.0", 3), 0)
+    assert (set(clients.failed), dict(clients.lost)) == ({"3.0"}, {})
+    assert it.metrics.asked == 0
