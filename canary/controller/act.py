@@ -180,8 +180,9 @@ class Act:
         made = objects.primary(self.target, template_in(stored), key=wanted.key, restarted_at=wanted.restarted_at)
         if self.primary is None:
             replicas = self.target["spec"].get("replicas", 1) if wanted.replicas is None else wanted.replicas
-            made = self._marked({**made, "spec": {**made["spec"], "replicas": replicas}})
-            self.primary = await self.hands.create(made)
+            self.primary = await self.hands.create(
+                self._marked({**made, "spec": {**made["spec"], "replicas": replicas}})
+            )
         elif not self.primary["metadata"].get("deletionTimestamp"):
             wish = {"made": made, "replicas": wanted.replicas}
             self.primary = await self.hands.keep(self.primary, primary_patch(self.primary, made, wanted), wish)
