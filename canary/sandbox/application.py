@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -31,6 +32,9 @@ KEEP_ALIVE = 7200.0
 PROBED_EVERY = 1.0
 """Seconds between two of the probes that a kubelet would send, which are counted and not sent."""
 
+OVERLOAD_S = 1.0
+"""Seconds over which requests are counted by what ends under load."""
+
 GRPC = "application/grpc"
 OK, UNAVAILABLE = 0, 14
 """Two of gRPC's status codes."""
@@ -44,9 +48,10 @@ class Behaviour:
     """How an application behaves. Durations are in seconds; a request takes `latency` plus 0 to `jitter`.
 
     `error_rate` is the share of requests (0..1) answered by 500, or by gRPC's status 14 (unavailable). With `crash`
-    it ends instead of becoming ready, with `crash_after` that long after it became ready (None: never). `linger` is
-    how long it goes on serving after the stop order, at least; it then waits for `quiet` without a request, at most
-    until `linger_limit`.
+    it ends instead of becoming ready, with `crash_after` that long after it became ready, with `crash_above` once it
+    was asked more often than so many times a second, over a second (None: never). `linger` is how long it goes
+    on serving after the stop order, at least; it then waits for `quiet` without a request, at most until
+    `linger_limit`.
     """
 
     error_rate: float = 0.0
@@ -55,6 +60,7 @@ class Behaviour:
     startup: float = 0.0
     crash: bool = False
     crash_after: float | None = None
+    crash_above: float | None = None
     linger: float = 0.5
     quiet: float = 0.2
     linger_limit: float = 3.0
@@ -63,8 +69,8 @@ class Behaviour:
 def behaviour(env: Mapping[str, str]) -> Behaviour:
     """Return the behaviour that a container's environment asks for; what is not set has its default.
 
-    `ERROR_RATE` 0..1, `LATENCY_MS`, `JITTER_MS`, `STARTUP_MS`, `LINGER_MS`, `CRASH_AFTER_MS` >= 0, `CRASH` "true" or
-    "false".
+    `ERROR_RATE` 0..1, `LATENCY_MS`, `JITTER_MS`, `STARTUP_MS`, `LINGER_MS`, `CRASH_AFTER_MS`, `CRASH_ABOVE_RPS` >= 0,
+    `CRASH` "true" or "false".
     Raises `ConfigError` that names the variable.
     """
     usual = Behaviour()
@@ -82,6 +88,7 @@ def behaviour(env: Mapping[str, str]) -> Behaviour:
         startup=_seconds(env, "STARTUP_MS", usual.startup),
         crash=crash == "true",
         crash_after=_seconds(env, "CRASH_AFTER_MS", 0.0) if "CRASH_AFTER_MS" in env else None,
+        crash_above=_number(env, "CRASH_ABOVE_RPS", 0.0) if "CRASH_ABOVE_RPS" in env else None,
         linger=linger,
         linger_limit=max(usual.linger_limit, linger),
     )
@@ -116,6 +123,7 @@ class Application:
         self._ended = asyncio.Event()
         self._closing = False
         self._last_request = 0.0
+        self._lately = deque[float]()
         self._ready_at = 0.0
         self._server = web.Server(self._answer, access_log=None, keepalive_timeout=KEEP_ALIVE)
         self._listener: asyncio.Server | None = None
@@ -179,6 +187,15 @@ class Application:
                 connection.transport.abort()
         self._ended.set()
 
+    def _overloaded(self, now: float) -> bool:
+        """Count a request, and return whether the last second had more of them than it stands."""
+        if self._behaviour.crash_above is None:
+            return False
+        self._lately.append(now)
+        while self._lately[0] <= now - OVERLOAD_S:
+            self._lately.popleft()
+        return len(self._lately) > self._behaviour.crash_above * OVERLOAD_S
+
     async def _answer(self, request: web.BaseRequest) -> web.Response:
         if request.path == "/metrics":
             self._ledger.probes = int((asyncio.get_running_loop().time() - self._ready_at) / PROBED_EVERY)
@@ -186,6 +203,8 @@ class Application:
             return web.Response(text="".join(f"{line}\n" for line in lines), content_type="text/plain")
         loop = asyncio.get_running_loop()
         begun = self._last_request = loop.time()
+        if self._overloaded(begun):
+            self._crash()
         takes = self._behaviour.latency + random.uniform(0, self._behaviour.jitter)
         if takes:
             await asyncio.sleep(takes)

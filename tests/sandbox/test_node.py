@@ -27,7 +27,7 @@ def url(node: NodeRuntime, of: str = "10.0.0.2") -> str:
 
 def test_an_environment_becomes_a_behaviour() -> None:
     env = {"ERROR_RATE": "0.25", "LATENCY_MS": "20", "JITTER_MS": "5", "STARTUP_MS": "1500", "CRASH": "true"}
-    more = {"LINGER_MS": "4000", "CRASH_AFTER_MS": "100", "SOMETHING": "else"}
+    more = {"LINGER_MS": "4000", "CRASH_AFTER_MS": "100", "CRASH_ABOVE_RPS": "40", "SOMETHING": "else"}
     assert behaviour({}) == Behaviour()
     assert behaviour({**env, **more}) == Behaviour(
         error_rate=0.25,
@@ -36,6 +36,7 @@ def test_an_environment_becomes_a_behaviour() -> None:
         startup=1.5,
         crash=True,
         crash_after=0.1,
+        crash_above=40.0,
         linger=4.0,
         linger_limit=4.0,
     )
@@ -148,6 +149,23 @@ async def test_a_pod_that_crashes_later_ends_without_an_answer() -> None:
         with pytest.raises(aiohttp.ClientConnectionError):
             await answering
         await node.start(wanted)
+
+
+async def test_a_pod_that_crashes_under_load_ends_at_the_first_request_too_many_in_a_second() -> None:
+    wanted = pod("checkout", "1", "10.0.0.2", CRASH_ABOVE_RPS="3")
+    async with NodeRuntime() as node, aiohttp.ClientSession() as session, asyncio.timeout(LIMIT):
+        await node.start(wanted)
+        for _ in range(2):
+            for _ in range(3):
+                async with session.get(url(node)) as answer:
+                    assert answer.status == 200
+            await asyncio.sleep(1.1)
+        for _ in range(3):
+            async with session.get(url(node)) as answer:
+                assert answer.status == 200
+        with pytest.raises(aiohttp.ClientConnectionError):
+            await session.post(url(node))
+        await node.ended(wanted)
 
 
 async def test_a_node_whose_process_dies_says_so_to_all_who_ask() -> None:
