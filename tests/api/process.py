@@ -20,14 +20,25 @@ ENDS_WITHIN_S = 60.0
 
 
 class Process:
-    """One controller. Its log, standard output and error together, is the file `log`; it does not outlive the tests."""
+    """One controller. Its log, standard output and error together, is the file `log`; it does not outlive the tests.
 
-    def __init__(self, name: str, log: Path, flags: Sequence[str], secrets: Mapping[str, str] | None = None) -> None:
+    `module` is what is run as `canary`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        log: Path,
+        flags: Sequence[str],
+        secrets: Mapping[str, str] | None = None,
+        *,
+        module: str = "canary",
+    ) -> None:
         self.name, self.log = name, log
         environment = {key: value for key, value in os.environ.items() if not key.startswith(("CANARY_", "SLACK_"))}
         with log.open("wb") as out:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "canary", "run", *flags],
+                [sys.executable, "-m", module, "run", *flags],
                 stdout=out,
                 stderr=out,
                 env={**environment, **(secrets or {})},
@@ -61,13 +72,17 @@ class Process:
         return any(self.events("leadership_won"))
 
     def readiness(self) -> str:
-        """Return what /readyz says, "" while nothing answers there. Quick: the process is on this machine."""
+        """Return what /readyz says, "" while nothing answers there."""
+        return self.page("/readyz")
+
+    def page(self, path: str) -> str:
+        """Return what it answers to a GET, "" while nothing answers there. Quick: the process is on this machine."""
         ports = [entry["port"] for entry in self.events("probes_served")]
         if not ports or self.exit_code is not None:
             return ""
         with contextlib.closing(http.client.HTTPConnection("127.0.0.1", ports[0], timeout=5)) as connection:
             try:
-                connection.request("GET", "/readyz")
+                connection.request("GET", path)
                 return connection.getresponse().read().decode()
             except OSError:
                 return ""

@@ -34,7 +34,12 @@ class Squall(StrEnum):
     BROKEN = "500"
     UNAVAILABLE = "503"
     STALE = "stale watch"
-    DOWN = "API down"
+    STALE_ANSWER = "stale answer"
+    STALE_SAMPLES = "stale samples"
+    NONSENSE = "NaN"
+    API_DOWN = "API down"
+    PROMETHEUS_DOWN = "Prometheus down"
+    SLACK_DOWN = "Slack down"
 
 
 _FRESH = re.compile(r"-[0-9a-f]{8}\b")
@@ -46,6 +51,7 @@ _CODES = {Squall.CONFLICT: 409, Squall.GONE: 410, Squall.TOO_MANY: 429, Squall.B
 _REASONS = {409: "Conflict", 410: "Expired", 429: "TooManyRequests", 500: "InternalError", 503: "ServiceUnavailable"}
 _FATE_AFTER_S = (2.0, 20.0)
 _STALE_FOR_S = (2.0, 8.0)
+_LATE_BY_S = (1.0, 6.0)
 LONGER_THAN_ANYBODY_WAITS_S = 12.0
 
 
@@ -71,7 +77,6 @@ class Gale(Between):
 
     async def instead(self, asked: Request) -> web.Response | None:
         if self.down:
-            self.counted[Squall.DOWN] += 1
             raise Cut
         dice = self._drawn(asked, "request")
         if not self._strikes(dice, self.share):
@@ -86,6 +91,14 @@ class Gale(Between):
         return _refusal(_CODES[squall])
 
     async def done(self, asked: Request) -> None:
+        """Lose the answer to a write; keep back one that was read until others have written since.
+
+        Nothing older may be answered: whoever names no resourceVersion is promised the newest at the time of asking.
+        """
+        late = self._drawn(asked, "late")
+        if asked.verb in ("get", "list") and self._strikes(late, self.share):
+            self.counted[Squall.STALE_ANSWER] += 1
+            await asyncio.sleep(late.uniform(*_LATE_BY_S))
         if asked.writes and self._strikes(self._drawn(asked, "answer"), self.share / 2):
             self.counted[Squall.LOST_ANSWER] += 1
             raise Cut

@@ -5,21 +5,31 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from canary.sandbox.slack import SlackStandIn, slack_stand_in
 from tests.api.harness import SHORT_TIMES
 from tests.api.process import Process
+from tests.api.prometheus import prometheus as prometheus_of
 from tests.api.proxy import kubeconfig_through, proxy
 from tests.api.world import World
-from tests.faults.gale import Gale
+from tests.faults.gale import Gale, Squall
+from tests.faults.planted import Planted
+from tests.faults.samples import Samples
 
 CHANNEL = "#deployments"
-OUTAGE_S = (3.0, 13.0)
-"""How long the API server is away at once; a leader that cannot renew for ten seconds ends."""
-EVERY_S = 20.0
+DRAIN = timedelta(seconds=3)
+FIRST_WITHIN_S = 25.0
+EVERY_S = (15.0, 40.0)
+OUTAGES: Mapping[str, tuple[Squall, tuple[float, float]]] = {
+    "api": (Squall.API_DOWN, (3.0, 13.0)),  # a leader that cannot renew for ten seconds ends
+    "prometheus": (Squall.PROMETHEUS_DOWN, (3.0, 20.0)),
+    "slack": (Squall.SLACK_DOWN, (3.0, 20.0)),
+}
+"""By server: the word for its outage, and how many seconds it is away at once."""
 
 
 @dataclass(slots=True)
@@ -28,7 +38,9 @@ class Gales:
 
     seed: int
     slack: SlackStandIn
-    counted: Counter[str] = field(default_factory=Counter)
+    samples: Samples
+    planted: Planted
+    counted: Counter[str]
     controllers: list[Process] = field(default_factory=list)
     _gales: dict[str, Gale] = field(default_factory=dict)
 
@@ -40,17 +52,21 @@ class Gales:
 
     def calm(self) -> None:
         """Let all be well again."""
+        self.samples.clear = True
         for gale in self._gales.values():
             gale.clear, gale.down = True, False
 
-    async def outages(self) -> None:
-        """Take the API server away now and then, until cancelled."""
-        dice, gale = random.Random(f"{self.seed} outages"), self._gales["api"]
-        while True:
-            await asyncio.sleep(dice.uniform(EVERY_S / 2, EVERY_S * 2))
-            gale.down = not gale.clear
-            await asyncio.sleep(dice.uniform(*OUTAGE_S))
+    async def outages(self, server: str) -> None:
+        """Take a server away now and then, until cancelled."""
+        dice, gale = random.Random(f"{self.seed} outages of {server}"), self._gales[server]
+        squall, lasts = OUTAGES[server]
+        await asyncio.sleep(dice.uniform(0, FIRST_WITHIN_S))
+        while not gale.clear:
+            self.counted[squall] += 1
+            gale.down = True
+            await asyncio.sleep(dice.uniform(*lasts))
             gale.down = False
+            await asyncio.sleep(dice.uniform(*EVERY_S))
 
     async def keep(self, start: Callable[[], Process]) -> None:
         """Start a controller, and another whenever one has ended, until cancelled."""
@@ -63,22 +79,29 @@ class Gales:
 @asynccontextmanager
 async def blowing(of: World, seed: int) -> AsyncIterator[Gales]:
     """Keep a controller for the whole cluster running behind proxies while the block runs."""
-    async with slack_stand_in(channels=(CHANNEL,)) as slack:
-        gales = Gales(seed, slack)
+    counted, planted = Counter[str](), Planted.drawn(seed)
+    samples = Samples(of.traffic, random.Random(f"{seed} samples"), counted)
+    async with (
+        slack_stand_in(channels=(CHANNEL,), token=planted.slack_token) as slack,
+        prometheus_of(samples) as behind,
+    ):
+        gales = Gales(seed, slack, samples, planted, counted)
         async with (
             proxy(of.plane.url, gales.before("api")) as api,
-            proxy(of.prometheus_url, gales.before("prometheus")) as prometheus,
+            proxy(behind, gales.before("prometheus")) as prometheus,
             proxy(slack.url.removesuffix("/api/"), gales.before("slack")) as slack_url,
         ):
             kubeconfig = kubeconfig_through(api, of.plane.folder / "controller.kubeconfig", of.folder / "kubeconfig")
-            flags = ("--kubeconfig", str(kubeconfig), "--prometheus-url", prometheus, "--slack-channel", CHANNEL)
-            secrets = {"SLACK_BOT_TOKEN": slack.token, "SLACK_API_URL": f"{slack_url}/api/"}
+            flags = ["--kubeconfig", str(kubeconfig), "--prometheus-url", prometheus, "--slack-channel", CHANNEL]
+            flags += [*SHORT_TIMES, "--drain", f"{DRAIN.seconds}s", *planted.flags(of.folder)]
+            secrets = {**planted.environment, "SLACK_API_URL": f"{slack_url}/api/"}
 
             def start() -> Process:
                 name = f"controller-{len(gales.controllers) + 1}"
-                return Process(name, of.folder / f"{name}.log", [*flags, *SHORT_TIMES], secrets)
+                return Process(name, of.folder / f"{name}.log", flags, secrets, module="tests.faults.loud")
 
-            tasks = [asyncio.create_task(gales.keep(start)), asyncio.create_task(gales.outages())]
+            work = [gales.keep(start), *(gales.outages(server) for server in OUTAGES)]
+            tasks = [asyncio.create_task(each) for each in work]
             try:
                 yield gales
             finally:

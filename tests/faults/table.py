@@ -12,6 +12,7 @@ TALE = "tale"
 """The name of a test's property that is a row, or a part of one."""
 IN_MEMORY = "stories under foul weather"
 ON_A_CONTROL_PLANE = "on a real control plane"
+UNDER_TRAFFIC = "under real traffic, by the moment that was hit"
 
 
 def tale(story: str, faults: Mapping[Any, int], where: str = IN_MEMORY) -> str:

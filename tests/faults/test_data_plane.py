@@ -1,128 +1,102 @@
 """Pushes at any moment under real traffic: a recorder in the data plane sees who answers, and that somebody does.
 
-Envoy carries the requests, the controller is the real one. A minute and a half of real time for each seed, so only
-`make test-faults` does it.
+Envoy carries the requests, the controller is the real one. Minutes of real time, so only `make test-faults` does it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import random
-from collections import deque
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from itertools import groupby
 
-from canary.ports import CANARY, DEPLOYMENT, Watched
+import pytest
+
 from canary.sandbox import shop
-from canary.sandbox.rig import Rig, RigSettings, rig
-from meshes.contract import ObjectRef
-from tests.faults.table import TALE, tale
+from canary.sandbox.load_counts import LoadSample
+from canary.sandbox.rig import RigSettings, rig
+from tests.builders import config_map
+from tests.faults.moments import ANNOTATIONS, Deed, Moment, Pipeline
+from tests.faults.recorder import IN_FLIGHT_S, Recorder
+from tests.faults.table import TALE, UNDER_TRAFFIC, tale
 
-CANARY_REF = ObjectRef(CANARY, shop.NAMESPACE, shop.NAME)
-TARGET_REF = ObjectRef(DEPLOYMENT, shop.NAMESPACE, shop.NAME)
-NEWER = shop.Version(tag="1.3.0", what="another good version", env={"LATENCY_MS": "5"})
-VERSIONS = {version.tag: version for version in (shop.OLD, shop.GOOD, shop.BAD, NEWER)}
+PRIMARY = f"{shop.NAME}-primary"
 RATE = 100.0
-PATIENCE_S = 180.0
-IN_FLIGHT_S = 3.0
-"""So long after a decision a request may still be answered by whom it was sent to: a sample's interval, the drain."""
-
-
-class Recorder:
-    """Who may answer, by what the status said lately, and who did. `found` are the answers that nobody allowed."""
-
-    def __init__(self, rig: Rig) -> None:
-        self.found: list[str] = []
-        self.status: dict[str, Any] = {}
-        self.changed = asyncio.Event()
-        self._allowed: deque[tuple[float, frozenset[tuple[str, str]]]] = deque()
-        self._rig = rig
-        rig.cluster.subscribe(self._notice)
-
-    def _notice(self, event: Watched) -> None:
-        if event.ref != CANARY_REF:
-            return
-        self.status = dict(event.manifest.get("status") or {})
-        self._allowed.append((asyncio.get_running_loop().time(), frozenset(self._may_answer())))
-        self.changed.set()
-
-    def _may_answer(self) -> Iterator[tuple[str, str]]:
-        """Yield workload and version of those that the status lets serve: the candidate only what is under analysis."""
-        known = self.status.get("memory") or {}
-        tested, stable = (_tag(known.get(which)) for which in ("revision", "stable"))
-        primary = f"{shop.NAME}-primary"
-        yield primary, stable
-        phase = self.status.get("phase")
-        if phase in ("Promoting", "Finalizing", "RollingBack"):
-            yield primary, tested  # it is being given to the primary, or taken away again
-        if phase in (None, "Initializing") or (known.get("memory") or {}).get("stage") == "rest":
-            yield shop.NAME, shop.OLD.tag  # before the onboarding is over
-        if self.status.get("weight"):
-            yield shop.NAME, tested
-
-    async def watch(self) -> None:
-        """Compare each sample of the load with what was allowed lately."""
-        async for sample in self._rig.load.samples():
-            since = asyncio.get_running_loop().time() - IN_FLIGHT_S
-            while len(self._allowed) > 1 and self._allowed[1][0] < since:
-                self._allowed.popleft()
-            allowed = frozenset[tuple[str, str]]().union(*(each for _, each in self._allowed))
-            for source, answers in sample.answers.items():
-                if answers.requests and (source.workload, source.version) not in allowed:
-                    self.found.append(
-                        f"{answers.requests} requests reached {source.version} of {source.workload} in "
-                        f"{self.status.get('phase')}: {self.status.get('message')}"
-                    )
-
-    async def until(self, holds: Callable[[], bool]) -> None:
-        async with asyncio.timeout(PATIENCE_S):
-            while not holds():
-                self.changed.clear()
-                await self.changed.wait()
-
-
-def _tag(revision: Any) -> str:
-    return str((revision or {}).get("image", "")).rpartition(":")[2]
+AT_ONCE_S = 1.0
+SLOW_MACHINE_S = 2.0
+"""What a busy machine may add to it; in virtual time tests/scenarios/test_pushes.py holds it to the second."""
 
 
 async def test_no_request_reaches_what_is_not_under_analysis_and_none_is_lost(
-    drive: int, record_property: Callable[[str, object], None]
+    drive: list[tuple[Deed, Moment]], record_property: Callable[[str, object], None]
 ) -> None:
-    dice = random.Random(drive)
+    hit: dict[Deed, Counter[Moment]] = {}
     async with rig(RigSettings(rate=RATE, real_prometheus=False)) as running:
         recorder = Recorder(running)
-        running.cluster.apply(shop.deployment(shop.OLD, shop.ANNOTATIONS))
-        await recorder.until(lambda: recorder.status.get("phase") == "Initialized")
-        watching = asyncio.create_task(recorder.watch(), name="recorder")
-        pushed = [await _push(running, dice) for _ in range(4)]
-        running.cluster.apply(shop.deployment(NEWER, shop.ANNOTATIONS))
-        await recorder.until(lambda: _serves(recorder.status, NEWER.tag))
-        total = await running.load.finish()
-        watching.cancel()
-    record_property(TALE, tale("pushes under real traffic", {}))
-    assert recorder.found == [], pushed
-    assert (total.lost, total.skipped) == (0, 0), pushed
-    assert total.requests > 0
+        running.cluster.apply(config_map(namespace=shop.NAMESPACE, text="first"))
+        pipeline = Pipeline(running, recorder)
+        pipeline.push(shop.OLD)
+        await recorder.until(lambda: recorder.phase == "Initialized")
+        counted = LoadSample()
+        async with recorder.watching():
+            for deed, moment in drive:
+                before = recorder.stable
+                now = await pipeline.reach(moment)
+                hit.setdefault(deed, Counter())[moment] += 1
+                counted = counted.plus(await running.load.mark()) if deed is Deed.PUT else counted
+                expected = await pipeline.do(deed, before, now, bad=moment.of_a_bad_version)
+                if deed is Deed.PUT:
+                    await excepted(recorder, running.load.mark)
+                await pipeline.settled(expected)
+                assert (recorder.found, running.load.window.lost) == ([], 0), (deed, moment)
+            counted = counted.plus(await running.load.mark())
+    for deed, moments in hit.items():
+        record_property(TALE, tale(deed, moments, UNDER_TRAFFIC))
+    assert (counted.lost, counted.skipped) == (0, 0)
+    primary = counted.answers_of(workload=PRIMARY)
+    assert (primary.requests > 0, primary.failed) == (True, 0)
+    assert sum(len(moments) for moments in hit.values()) == len({*drive})
 
 
-def _serves(status: dict[str, Any], tag: str) -> bool:
-    return status.get("phase") == "Succeeded" and _tag((status.get("memory") or {}).get("stable")) == tag
+async def excepted(recorder: Recorder, mark: Callable[[], Awaitable[object]]) -> None:
+    """The documented exception: what was lost is not held against it, but the weight is 0 within a second."""
+    async with asyncio.timeout(AT_ONCE_S + SLOW_MACHINE_S):
+        await recorder.until(lambda: recorder.weight == 0)
+    await asyncio.sleep(IN_FLIGHT_S)
+    await mark()
 
 
-async def _push(running: Rig, dice: random.Random) -> str:
-    """Push a version, restart, or set another size; then let some time go by. Return what was done."""
-    what = dice.choice(("push", "burst", "restart", "scale"))
-    tags = [dice.choice(tuple(VERSIONS)) for _ in range(5 if what == "burst" else 1)]
-    match what:
-        case "restart":
-            restarted = {"kubectl.kubernetes.io/restartedAt": f"2026-01-01T00:00:{dice.randrange(10, 60)}Z"}
-            template = {"metadata": {"annotations": restarted}}
-            running.cluster.edit(TARGET_REF, {"spec": {"template": template}}, "kubectl-rollout")
-        case "scale":
-            running.cluster.edit(TARGET_REF, {"spec": {"replicas": dice.randrange(1, 4)}}, "kubectl-scale")
-        case _:
-            for tag in tags:
-                running.cluster.apply(shop.deployment(VERSIONS[tag], shop.ANNOTATIONS))
-                await asyncio.sleep(dice.uniform(0, 0.5))
-    await asyncio.sleep(dice.uniform(2, 20))
-    return f"{what} {' '.join(tags)}"
+FRAGILE = shop.Version(tag="3.0.0", what="ends under load", env={"LATENCY_MS": "5", "CRASH_ABOVE_RPS": "36"})
+"""Of 200 requests a second its only pod gets 20 at 10 %, and 50 at 25 %."""
+
+
+@pytest.mark.usefixtures("minutes")
+async def test_a_version_that_crashes_only_under_load_is_rolled_back_while_the_primary_serves_on(
+    record_property: Callable[[str, object], None],
+) -> None:
+    noted = {**ANNOTATIONS, "canary.delivery/steps": "10,25,50"}
+    weights: list[int] = []
+    async with rig(RigSettings(rate=2 * RATE, real_prometheus=False)) as running:
+        recorder = Recorder(running)
+        running.cluster.apply(shop.deployment(shop.OLD, noted))
+        await recorder.until(lambda: recorder.phase == "Initialized")
+        await running.load.mark()
+
+        def ended() -> bool:
+            weights.append(recorder.weight)
+            return recorder.phase == "Failed"
+
+        async with recorder.watching():
+            running.cluster.apply(shop.deployment(FRAGILE, noted))
+            await recorder.until(ended)
+            counted = await running.load.mark()
+    record_property(TALE, tale("a version that crashes under load", {Moment.AT_WEIGHT: 1}, UNDER_TRAFFIC))
+    assert "restarted 3 times" in recorder.status["message"]
+    assert [weight for weight, _ in groupby(weights)][:4] == [0, 10, 25, 0]
+    assert max(weights) == 25
+    assert recorder.found == []
+    primary = counted.answers_of(workload=PRIMARY)
+    assert primary.failed == 0
+    assert primary.requests > 0.8 * counted.requests
+    # Each crash may cost what reaches the canary until its weight is gone; a crash loop at 25 % would cost all of that.
+    assert counted.failed + counted.lost < 0.05 * counted.requests

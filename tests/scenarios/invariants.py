@@ -1,14 +1,15 @@
 """Holds every change of a cluster to the invariants of a rollout, at the moment of the change.
 
 Each `_check` method looks at one kind of object; what it finds is collected, with the time, for the end of the test.
+The cluster is the one in memory, or what was told of a real one, told again in the order of its writes (tests.faults).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from canary.controller.names import (
     EPOCH,
@@ -19,26 +20,47 @@ from canary.controller.names import (
     labels_of,
     target_of,
 )
-from canary.ports import CANARY, DEPLOYMENT, ENDPOINT_SLICE, POD, SERVICE, Change, Watched
+from canary.ports import CANARY, DEPLOYMENT, ENDPOINT_SLICE, POD, SERVICE, Change, Clock, Watched
 from canary.rollout.model import Status
 from canary.rollout.phases import Phase
 from canary.rollout.weights import capacity
-from canary.sandbox.cluster import InMemoryCluster
 from canary.sandbox.kinds import VIRTUAL_SERVICE
 from canary.sandbox.replicasets import is_ready
 from canary.spec.status import status_from_json
-from meshes.contract import Manifest
+from meshes.contract import Kind, Manifest, ObjectRef
 from tests.builders import ref
 
 DRAIN = timedelta(seconds=15)
 
 
-class Invariants:
-    """Watches the canary `name` from now on. `found` are the breaches, oldest first."""
+class Objects(Protocol):
+    """Every object as it is at the moment of a change."""
 
-    def __init__(self, cluster: InMemoryCluster, name: str = "checkout", namespace: str = "shop") -> None:
+    def listen(self, listener: Callable[[Watched], None]) -> None: ...
+    def get(self, ref: ObjectRef) -> Manifest | None: ...
+    def list(self, kind: Kind, namespace: str = "", labels: Mapping[str, str] | None = None) -> list[Manifest]: ...
+
+
+class Told(Protocol):
+    """A cluster that tells each change at once, and when it is."""
+
+    @property
+    def store(self) -> Objects: ...
+    @property
+    def clock(self) -> Clock: ...
+
+
+class Invariants:
+    """Watches the canary `name` from now on. `found` are the breaches, oldest first.
+
+    `drain` is how long weight 0 must have lasted before pods are taken away.
+    """
+
+    def __init__(
+        self, cluster: Told, name: str = "checkout", namespace: str = "shop", *, drain: timedelta = DRAIN
+    ) -> None:
         self.found: list[str] = []
-        self._cluster = cluster
+        self._cluster, self._drain = cluster, drain
         self._name, self._namespace = name, namespace
         self._silent = False
         self._served = False
@@ -163,7 +185,7 @@ class Invariants:
         strangers = self._listed() - {pod["metadata"]["name"] for pod in self._ready(_primary_labels(self._name))}
         if strangers:
             self._breach(f"the Deployment goes to 0 while the Service lists {sorted(strangers)}")
-        if self._weight > 0 or (self._zero_since and self._cluster.clock.now() - self._zero_since < DRAIN):
+        if self._weight > 0 or (self._zero_since and self._cluster.clock.now() - self._zero_since < self._drain):
             self._breach("the Deployment goes to 0 before weight 0 and drain")
 
     def _primary(self, live: Manifest) -> None:
@@ -191,7 +213,7 @@ class Invariants:
         before = self._before.get(str(ref(SERVICE, f"{self._name}-canary", self._namespace)))
         if before is None or before["spec"].get("selector") == live["spec"].get("selector"):
             return
-        if self._weight > 0 or (self._zero_since and self._cluster.clock.now() - self._zero_since < DRAIN):
+        if self._weight > 0 or (self._zero_since and self._cluster.clock.now() - self._zero_since < self._drain):
             self._breach("the canary Service is pinned anew before weight 0 and drain")
 
     def _endpoints(self, live: Manifest) -> None:
