@@ -6,7 +6,7 @@ PYTHON ?= python3
 MESH ?= istio
 ARGS ?=
 EXAMPLES ?= 8000
-SEEDS ?= 100
+SEEDS ?= 60
 MINUTES ?= 60
 BIN := .venv/bin
 INSTALLED := .venv/.installed
@@ -20,7 +20,7 @@ demo: $(INSTALLED) ## Ship a good and a bad version on this machine (MESH=istio)
 test: $(INSTALLED) ## Run the tests (ARGS="tests/rollout -k pause")
 	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
 
-test-faults: $(INSTALLED) ## Tell each story of a canary under foul weather, many times over (SEEDS=100, or SEEDS==17 to repeat one)
+test-faults: $(INSTALLED) ## Rollouts under faults: in memory by the thousand, on a control plane, under traffic (SEEDS=60, or SEEDS==17 to repeat one)
 	CANARY_FAULT_SEEDS=$(SEEDS) $(BIN)/pytest -q -n 2 --dist loadgroup tests/faults $(ARGS)
 
 fuzz: $(INSTALLED) ## Feed the readers of what comes from outside some hundred thousand random inputs (EXAMPLES=8000 each)

@@ -127,9 +127,10 @@ class Notes:
         """Fail for what may not be: another version, a broken invariant, a gap in Slack, a secret in the open."""
         it = self._it
         it.apex.assert_served(it.report())
+        assert self.given, "nothing was told"
         assert self.given <= allowed, it.report()
         if it.live(CANARY) is not None:  # else what was not told yet went with it
-            await it.until(lambda: not it.status.telling.letters)
+            await it.until(lambda: self._numbered and not it.status.telling.letters)
             assert threads.faults(gales.slack.messages, self._uid, self._numbered) == [], it.report()
         assert gales.planted.shown_in(told_by(it)) == []
         assert self._tape.breaches(DRAIN - SLACK) == [], it.report()

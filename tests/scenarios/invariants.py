@@ -21,7 +21,7 @@ from canary.controller.names import (
     target_of,
 )
 from canary.ports import CANARY, DEPLOYMENT, ENDPOINT_SLICE, POD, SERVICE, Change, Clock, Watched
-from canary.rollout.model import Status
+from canary.rollout.model import Outcome, Status
 from canary.rollout.phases import Phase
 from canary.rollout.weights import capacity
 from canary.sandbox.kinds import VIRTUAL_SERVICE
@@ -130,6 +130,7 @@ class Invariants:
         status, now = self._status, self._cluster.clock.now()
         if weight == 0:
             self._zero_since = now
+            self._taken_over(status)
         if weight != status.weight:
             self._breach(f"the route has weight {weight}, the status {status.weight}")
         if weight < before:
@@ -156,6 +157,17 @@ class Invariants:
         target = self._now(DEPLOYMENT, self._name)
         if target is not None and not target["spec"].get("paused"):
             self._breach(f"weight {weight} for a Deployment that is not held")
+
+    def _taken_over(self, status: Status) -> None:
+        """After a promotion traffic goes back to a primary that is whole; else it may have to go there at once."""
+        if status.phase is not Phase.FINALIZING or status.memory.outcome is not Outcome.PROMOTED:
+            return
+        primary, ready = self._now(DEPLOYMENT, f"{self._name}-primary"), self._ready(_primary_labels(self._name))
+        if primary is None or status.stable is None:
+            return
+        of_it = [pod for pod in ready if pod["spec"]["containers"][0]["image"] == status.stable.image]
+        if len(of_it) < primary["spec"]["replicas"]:
+            self._breach(f"the primary takes over with {len(of_it)} of {primary['spec']['replicas']} pods ready")
 
     def _stamped(self, route: Manifest, status: Status) -> None:
         names = ((DEPLOYMENT, self._name), (SERVICE, f"{self._name}-canary"))
