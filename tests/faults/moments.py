@@ -100,13 +100,13 @@ class Pipeline:
         it = self.recorder
         match moment:
             case Moment.COMING_UP:
-                return it.phase == "Progressing" and it.status.get("weight") == 0
+                return it.phase == "Progressing" and it.weight == 0
             case Moment.AT_WEIGHT:
                 return it.phase == "Progressing" and it.weight > 0
             case Moment.SUCCEEDED:
                 return it.phase == "Succeeded" and it.stable == tag
             case _:
-                return it.phase == moment.value
+                return it.phase == moment.value and it.tested == tag
 
     async def do(self, deed: Deed, before: str, now: str, *, bad: bool) -> str:
         """Do it; return the tag that must serve in the end. `before` served, `now` is rolled out and may be bad."""
@@ -126,7 +126,7 @@ class Pipeline:
                 await self.recorder.until(lambda: self.recorder.phase == "Succeeded")
                 self.push(self.pushed[now])
             case Deed.CONFIG:
-                cluster.apply(config_map(namespace=shop.NAMESPACE, text=now))
+                cluster.apply(config_map(namespace=shop.NAMESPACE, text=str(next(self._numbers))))
             case Deed.RESTART:
                 at = {"kubectl.kubernetes.io/restartedAt": f"2026-01-01T00:00:{next(self._numbers):02}Z"}
                 cluster.edit(TARGET_REF, {"spec": {"template": {"metadata": {"annotations": at}}}}, "kubectl-rollout")

@@ -46,6 +46,11 @@ class Recorder:
         return _tag(self._known.get("stable"))
 
     @property
+    def tested(self) -> str:
+        """The tag of what is, or was last, under analysis."""
+        return _tag(self._known.get("revision"))
+
+    @property
     def _known(self) -> dict[str, Any]:
         return self.status.get("memory") or {}
 
@@ -69,8 +74,7 @@ class Recorder:
 
     def _may_answer(self) -> Iterator[tuple[str, str]]:
         """Yield workload and version of those that the status lets serve: the candidate only what is under analysis."""
-        tested = _tag(self._known.get("revision"))
-        primary = f"{shop.NAME}-primary"
+        tested, primary = self.tested, f"{shop.NAME}-primary"
         yield primary, self.stable
         if self.phase in ("Promoting", "Finalizing", "RollingBack"):
             yield primary, tested  # it is being given to the primary, or taken away again
