@@ -35,10 +35,6 @@ class Table:
     def __init__(self) -> None:
         self._rows: dict[str, dict[str, Row]] = {}
 
-    @property
-    def runs(self) -> int:
-        return sum(row.runs for rows in self._rows.values() for row in rows.values())
-
     def take(self, properties: Iterable[tuple[str, object]], *, broken: bool) -> None:
         """Count the tales among the properties of one test."""
         for name, told in properties:
