@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -21,6 +21,8 @@ from tests.faults.recorder import Recorder
 
 TARGET_REF = ObjectRef(DEPLOYMENT, shop.NAMESPACE, shop.NAME)
 ANNOTATIONS = {**shop.ANNOTATIONS, "canary.delivery/steps": "25", "canary.delivery/max-failures": "1"}
+LINGER_MS = "3000"
+"""As Kubernetes asks of pods that end: they serve until all proxies know, however busy the machine is."""
 QUIET_S = 2.5
 """So long nothing may come after what looks like the end."""
 
@@ -156,8 +158,8 @@ class Pipeline:
 
 
 def manifest(version: shop.Version) -> dict[str, Any]:
-    """Return the Deployment of a version, which reads a ConfigMap."""
-    wanted = shop.deployment(version, ANNOTATIONS)
+    """Return the Deployment of a version, which reads a ConfigMap and serves on for LINGER_MS when it is ended."""
+    wanted = shop.deployment(replace(version, env={**version.env, "LINGER_MS": LINGER_MS}), ANNOTATIONS)
     [container] = wanted["spec"]["template"]["spec"]["containers"]
     container["envFrom"] = [{"configMapRef": {"name": "app-config"}}]
     return wanted

@@ -17,12 +17,14 @@ from tests.scenarios.invariants import weight_of
 
 CANARY_REF = ObjectRef(CANARY, shop.NAMESPACE, shop.NAME)
 PATIENCE_S = 180.0
+LOST = "lost"
 IN_FLIGHT_S = 3.0
 """So long after a decision a request may still be answered by whom it was sent to: a sample's interval, the drain."""
 
 
 class Recorder:
-    """Who may answer, by what the status said lately, and who did. `found` are the answers that nobody allowed.
+    """Who may answer, by what the status said lately, and who did. `found` are the answers that nobody allowed, and
+    the requests that nobody answered.
 
     `weight` is the route's; it may be ahead of the status that was seen.
     """
@@ -72,6 +74,10 @@ class Recorder:
         self._allow([*self._may_answer(), (shop.NAME, tag)])
         self._allow(list(self._may_answer()))
 
+    def excuse_losses(self) -> None:
+        """Hold nobody to the requests that were lost until now: a PUT ended pods that carried traffic."""
+        self.found = [each for each in self.found if not each.startswith(LOST)]
+
     def _may_answer(self) -> Iterator[tuple[str, str]]:
         """Yield workload and version of those that the status lets serve: the candidate only what is under analysis."""
         tested, primary = self.tested, f"{shop.NAME}-primary"
@@ -100,6 +106,8 @@ class Recorder:
             while len(self._allowed) > 1 and self._allowed[1][0] < since:
                 self._allowed.popleft()
             allowed = frozenset[tuple[str, str]]().union(*(each for _, each in self._allowed))
+            if sample.lost:
+                self.found.append(f"{LOST} {dict(sample.losses)} in {self.phase}: {self.status.get('message')}")
             for source, answers in sample.answers.items():
                 if answers.requests and (source.workload, source.version) not in allowed:
                     self.found.append(
