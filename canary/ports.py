@@ -152,6 +152,12 @@ class Notifier(Protocol):
     def tell(self, bulletin: Bulletin) -> None:
         """Take what there is to tell about one canary. A later bulletin replaces this one, its notices included."""
 
+    def gave_up(self, notices: Sequence[Notification], why: str) -> None:
+        """Count and log notices that found no room to wait in, but for those that are told already or just now.
+
+        Number 0 is that of a notice that never waited.
+        """
+
     def receipt(self, namespace: str, canary: str) -> Receipt | None:
         """Return what came of the telling so far, None when nothing did in this process."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from canary.ports import Bulletin, Notification, Receipt
@@ -17,6 +17,9 @@ class Told:
 
     def tell(self, bulletin: Bulletin) -> None:
         self.notes += bulletin.notices
+
+    def gave_up(self, notices: Sequence[Notification], why: str) -> None:
+        """Nothing waits."""
 
     def receipt(self, namespace: str, canary: str) -> Receipt | None:
         """Nothing waits."""

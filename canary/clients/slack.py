@@ -7,7 +7,7 @@ rollout's message is, stands in the status.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -15,9 +15,11 @@ import structlog
 
 from canary.clients.once import Once
 from canary.clients.slack_api import Refused, SlackApi, SlackSettings, WebApi, Webhook
-from canary.clients.slack_box import Box, Tools
+from canary.clients.slack_box import Box
 from canary.clients.slack_counted import CountedApi, CountedPost
 from canary.clients.slack_desk import Desk
+from canary.clients.slack_gate import MESSAGE_APART_S, Gate, GatedPost, Post
+from canary.clients.slack_tools import Tools
 from canary.errors import ConfigError, Rejected, Unavailable
 from canary.ports import Bulletin, Notification, OnRequest, Receipt
 
@@ -49,8 +51,8 @@ class _Ledger:
         self.trouble = ""
         self._refusals = Once()
 
-    def sent(self) -> None:
-        self.counts["sent"] += 1
+    def sent(self, notices: int) -> None:
+        self.counts["sent"] += notices
 
     def reached(self) -> None:
         if self.trouble:
@@ -86,7 +88,12 @@ class Slack:
     lasting = True
 
     def __init__(
-        self, settings: SlackSettings, *, api: SlackApi | None = None, on_request: OnRequest = lambda _: None
+        self,
+        settings: SlackSettings,
+        *,
+        api: SlackApi | None = None,
+        hook: Post | None = None,
+        on_request: OnRequest = lambda _: None,
     ) -> None:
         self._ledger = _Ledger()
         self._listener: Callable[[str, str], None] | None = None
@@ -95,13 +102,13 @@ class Slack:
         self._tools = Tools(
             settings=settings,
             desk=self._desk,
-            hook=None if by_token else CountedPost(Webhook(settings), on_request),
+            hook=None if by_token else GatedPost(CountedPost(hook or Webhook(settings), on_request), _webhook_gate()),
             ledger=self._ledger,
             wake=self._wake,
         )
         self._boxes: dict[tuple[str, str], Box] = {}
         self._tasks: dict[Box, asyncio.Task[None]] = {}
-        self._timers: dict[Box, asyncio.TimerHandle] = {}
+        self._timers: dict[Box, asyncio.TimerHandle | None] = {}  # None once it went off
         self._hurry = False
         self._moved = asyncio.Event()
 
@@ -113,8 +120,8 @@ class Slack:
 
     async def aclose(self) -> None:
         """Stop sending. What waits stands in the status, for the next controller."""
-        for timer in self._timers.values():
-            timer.cancel()
+        for box in list(self._timers):
+            self._stop_waiting(box)
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
@@ -136,6 +143,12 @@ class Slack:
         if not box.unwritten:
             self._stop_waiting(box)
         self._start(box)
+
+    def gave_up(self, notices: Sequence[Notification], why: str) -> None:
+        for notice in notices:
+            box = self._boxes.get((notice.namespace, notice.canary))
+            if box is None or notice.number == 0 or not box.has(notice.number):
+                self._ledger.dropped(notice, why)
 
     def receipt(self, namespace: str, canary: str) -> Receipt | None:
         box = self._boxes.get((namespace, canary))
@@ -189,23 +202,22 @@ class Slack:
         finally:
             del self._tasks[box]
             self._moved.set()
-        if box.unwritten and (self._hurry or not self._is_waited_for(box)):
+        if box.unwritten and (self._hurry or box not in self._timers):
             delay = 0.0 if self._hurry or box.trouble else WRITTEN_WITHIN_S
-            loop = asyncio.get_running_loop()
-            self._timers[box] = loop.call_later(delay, self._wake, box.bulletin.namespace, box.bulletin.canary)
+            self._stop_waiting(box)
+            self._timers[box] = asyncio.get_running_loop().call_later(delay, self._went_off, box)
+
+    def _went_off(self, box: Box) -> None:
+        self._timers[box] = None
+        self._wake(box.bulletin.namespace, box.bulletin.canary)
 
     def _stop_waiting(self, box: Box) -> None:
         timer = self._timers.pop(box, None)
         if timer is not None:
             timer.cancel()
 
-    def _is_waited_for(self, box: Box) -> bool:
-        timer = self._timers.get(box)
-        return timer is not None and timer.when() > asyncio.get_running_loop().time()
-
     def _is_due(self, box: Box) -> bool:
-        timer = self._timers.get(box)
-        return box.trouble != "" or (timer is not None and timer.when() <= asyncio.get_running_loop().time())
+        return box.trouble != "" or (box in self._timers and self._timers[box] is None)
 
     def _wake(self, namespace: str, canary: str) -> None:
         if self._listener is not None:
@@ -222,6 +234,9 @@ class LogNotifier:
             log = _log.warning if notice.failure else _log.info
             log("people_told", text=notice.text, facts=dict(notice.facts), **_facts(notice))
 
+    def gave_up(self, notices: Sequence[Notification], why: str) -> None:
+        """Nothing waits."""
+
     def receipt(self, namespace: str, canary: str) -> Receipt | None:
         """Nothing waits."""
 
@@ -233,6 +248,10 @@ class LogNotifier:
 
     async def idle(self) -> None:
         """Nothing waits."""
+
+
+def _webhook_gate() -> Gate:
+    return Gate(apart_s=MESSAGE_APART_S)
 
 
 def _facts(notice: Notification) -> dict[str, str]:

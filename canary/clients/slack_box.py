@@ -2,75 +2,33 @@
 
 Nothing is posted while the status does not yet know of the post before it: whatever moment a crash hits, at most the
 newest post is in doubt, and what is in doubt is looked for in Slack before it is posted again. Updates need no such
-care, a repeated one changes nothing; one that waits is replaced by a newer.
+care, a repeated one changes nothing; one that waits is replaced by a newer. What comes faster than Slack takes it is
+told together: a message then tells all that waits.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Coroutine, Sequence
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any, Protocol
+from itertools import takewhile
+from typing import Any
 
 from canary.clients.retry import Patience, retrying
-from canary.clients.slack_api import Refused, SlackSettings
+from canary.clients.slack_api import Refused
 from canary.clients.slack_card import render_card
-from canary.clients.slack_desk import Desk, Posted
-from canary.clients.slack_message import render
+from canary.clients.slack_card_keeper import GONE, LONGEST_PAUSE_S, CardKeeper
+from canary.clients.slack_desk import Desk, Mark, Posted
+from canary.clients.slack_message import render, render_together
+from canary.clients.slack_tools import Tools
 from canary.errors import Unavailable
 from canary.ports import Bulletin, Notification, Receipt
 from canary.rollout.model import Thread
 
 OLDEST = timedelta(hours=1)
-UPDATE_EVERY_S = 1.1
-LONGEST_PAUSE_S = 60.0
-SHOWN_FOR = timedelta(minutes=10)
-"""For so long after its end a rollout's message is brought up to date by a controller that starts anew."""
-
-GONE = frozenset({"message_not_found", "thread_not_found", "cannot_reply_to_message"})
-"""The rollout's message was deleted: it is posted anew."""
-
-
-class Post(Protocol):
-    """How a message goes out where there are no threads: an incoming webhook."""
-
-    async def post(self, body: Mapping[str, Any]) -> None:
-        """As `Webhook` does."""
-
-
-class Ledger(Protocol):
-    """Who is told how each message fared."""
-
-    def sent(self) -> None:
-        """One notice is told."""
-
-    def reached(self) -> None:
-        """Slack took something."""
-
-    def in_trouble(self, err: Unavailable) -> None:
-        """Slack took nothing; it is tried again."""
-
-    def dropped(self, notice: Notification, why: str) -> None:
-        """One notice was given up."""
-
-    def refused(self, notice: Notification, err: Refused, channel: str) -> None:
-        """Slack will not take one notice."""
-
-    def not_updated(self, err: Refused, channel: str) -> None:
-        """Slack will not have a rollout's message changed."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tools:
-    """What all boxes share. Exactly one of `desk` and `hook` is set; `wake` asks for a receipt to be written."""
-
-    settings: SlackSettings
-    desk: Desk | None
-    hook: Post | None
-    ledger: Ledger
-    wake: Callable[[str, str], None]
+MANY = 8
+"""When more than so many wait, one message tells them all."""
 
 
 class Box:
@@ -78,31 +36,32 @@ class Box:
 
     def __init__(self, tools: Tools, first: Bulletin) -> None:
         self._tools = tools
+        self._card = CardKeeper(tools, first)
         self.bulletin = first
         self.told = 0
-        self.thread = first.thread
         self.gone = False
         self.trouble = ""
-        self._sure_from = first.sure_from
-        self._doubtful: set[int] = set()
+        self._doubtful = {notice.number for notice in first.notices[:1] if notice.number < first.sure_from}
+        self._under_way: Sequence[Notification] = ()
         self._opened_again: set[int] = set()
-        self._shown: tuple[str, dict[str, Any]] | None = None
-        self._next_update = 0.0
-        self._pause_s = UPDATE_EVERY_S
         self._came_at = asyncio.get_running_loop().time()
         self._changed = asyncio.Event()
-        self._assume_old_card_is_shown()
 
     def take(self, bulletin: Bulletin) -> None:
         """Work with a newer bulletin from now on."""
-        self.bulletin = bulletin
+        self.bulletin = self._card.bulletin = bulletin
         self._came_at = asyncio.get_running_loop().time()
         self._changed.set()
 
     def leave(self) -> None:
         """Tell what waits without a status to write it to: the Canary is gone."""
-        self.gone = True
+        self.gone = self._card.gone = True
         self._changed.set()
+
+    @property
+    def thread(self) -> Thread | None:
+        """Where the newest rollout's message is, None while there is none."""
+        return self._card.thread
 
     @property
     def waiting(self) -> list[Notification]:
@@ -118,11 +77,15 @@ class Box:
     @property
     def busy(self) -> bool:
         """True while there is something to send or to have written."""
-        return bool(self.waiting) or self.unwritten or self._outdated() is not None
+        return bool(self.waiting) or self.unwritten or self._card.outdated() is not None
 
     def receipt(self, due: bool) -> Receipt:
         """Return what became of the telling; it is due too when the next notice waits for its being written."""
         return Receipt(told=self.told, thread=self.thread, due=due or bool(self.waiting), trouble=self.trouble)
+
+    def has(self, number: int) -> bool:
+        """Return whether a notice was told, or is just being told."""
+        return number <= self.told or any(notice.number == number for notice in self._under_way)
 
     async def run(self) -> None:
         """Send what can be sent now."""
@@ -134,55 +97,51 @@ class Box:
                 await self._changed.wait()
             elif waiting:
                 await self._tell(waiting[0])
-            elif self._outdated() is not None:
-                await self._refresh()
+            elif self._card.outdated() is not None:
+                await self._unless_more_comes(self._card.refresh())
             else:
                 return
 
     async def _tell(self, notice: Notification) -> None:
-        """Tell one notice, or give it up. Whatever happens, the next one gets its turn."""
-        since = timedelta(seconds=asyncio.get_running_loop().time() - self._came_at)
-        age = (self.bulletin.now - notice.at if notice.at else timedelta(0)) + since
+        """Tell one notice, and all with it when many wait, or give it up. Whatever happens, the next gets its turn."""
+        now = asyncio.get_running_loop().time()
+        age = (self.bulletin.now - notice.at if notice.at else timedelta(0)) + timedelta(seconds=now - self._came_at)
         patience = Patience(tries=None, within=OLDEST - age, first=1.0, longest=LONGEST_PAUSE_S)
         ledger = self._tools.ledger
+        told = notice.number
         try:
             if age >= OLDEST:
                 raise Unavailable("it waited for over an hour")
-            if not await retrying(lambda: self._attempt(notice), patience, failed=ledger.in_trouble):
-                ledger.reached()
+            async with asyncio.timeout((OLDEST - age).total_seconds()):  # a gate may be closed for longer
+                last = await retrying(lambda: self._attempt(notice), patience, failed=ledger.in_trouble)
+            ledger.reached()
+            if last is None:
                 return
             self.trouble = ""
-            ledger.reached()
-            ledger.sent()
-        except Unavailable as err:
-            ledger.in_trouble(err)
+            numbers = {one.number for one in (*self._under_way, *self.waiting)}
+            ledger.sent(sum(notice.number <= number <= last for number in numbers))
+            told = last
+        except (Unavailable, TimeoutError) as err:
+            ledger.in_trouble(err if isinstance(err, Unavailable) else Unavailable("Slack asked to wait for too long"))
+            if isinstance(err, TimeoutError) or notice.number in self._doubtful:
+                self._doubtful.add(notice.number + 1)  # its rollout's card may be there
             ledger.dropped(notice, "Slack took nothing for an hour")
         except Refused as err:
             self.trouble = str(err)
             ledger.refused(notice, err, self._channel(notice))
         except Exception as err:  # noqa: BLE001 - one message that breaks must not silence those after it
             ledger.dropped(notice, f"sending it broke ({type(err).__name__})")
-        self.told = notice.number
-        self._doubtful.discard(notice.number)
-        self._opened_again.discard(notice.number)
+        finally:
+            self._under_way = ()
+        self.told = told
+        self._doubtful = {number for number in self._doubtful if number > told}
+        self._opened_again = {number for number in self._opened_again if number > told}
 
-    async def _attempt(self, notice: Notification) -> bool:
-        """Take the next step towards telling; return whether the notice is told. A new message is a step of its own."""
-        doubtful = notice.number < self._sure_from or notice.number in self._doubtful
+    async def _attempt(self, notice: Notification) -> int | None:
+        """Take the next step towards telling; return up to which number is told. A new card is a step of its own."""
+        self._under_way = (notice,)
         try:
-            if self._tools.hook is not None:
-                await self._tools.hook.post(render(notice, mention=self._tools.settings.mention).body())
-                return True
-            self._check_channel(notice)
-            if notice.rollout not in self.bulletin.cards:
-                await self._post(notice, None, doubtful)
-                return True
-            if self.thread is None or self.thread.rollout != notice.rollout:
-                await self._open(notice, doubtful)
-                return False
-            if notice.loud:
-                await self._update()
-            await self._post(notice, self.thread, doubtful)
+            return await self._step(notice)
         except Unavailable as err:
             if err.outcome_unknown:
                 self._doubtful.add(notice.number)
@@ -191,87 +150,131 @@ class Box:
             if self.thread is None or err.code not in GONE or notice.number in self._opened_again:
                 raise
             self._opened_again.add(notice.number)
-            self.thread = None
+            self._card.thread = None
+            return None
+
+    async def _step(self, notice: Notification) -> int | None:
+        desk = self._tools.desk
+        if desk is None:
+            assert self._tools.hook is not None
+            await self._tools.hook.post_newest(lambda: self._body(self._batch(notice, "")))
+            return self._under_way[-1].number
+        self._check_channel(notice)
+        if self._goes_to_the_channel(notice):
+            return await self._post(desk, notice, None)
+        if self._card_of(notice) is None:
+            await self._card.update(urgent=True)  # the last that is seen of the card before
+            await self._open(desk, notice)
+            return None
+        if any(one.loud for one in self._batch(notice, notice.rollout)):
+            await self._card.update(urgent=True)
+        return await self._post(desk, notice, self._card_of(notice))
+
+    def _goes_to_the_channel(self, notice: Notification) -> bool:
+        """Return whether a notice has no card to answer to, or is told with so many that there is none for all.
+
+        While it is not known whether its rollout's card is there, that is found out first.
+        """
+        if notice.rollout not in self.bulletin.cards:
+            return True
+        if self._card_of(notice) is None and notice.number in self._doubtful:
             return False
-        return True
+        return any(one.rollout != notice.rollout for one in self._batch(notice, ""))
+
+    def _batch(self, notice: Notification, rollout: str) -> Sequence[Notification]:
+        """Return what one message tells: a notice, and when many wait all after it, of one rollout if one is named.
+
+        As of now: it is asked for again when the turn has come.
+        """
+        after = [one for one in self.waiting if one.number > notice.number]
+        if len(after) < MANY:
+            after = []
+        return (notice, *takewhile(lambda one: rollout in ("", one.rollout), after))
+
+    def _card_of(self, notice: Notification) -> Posted | None:
+        """Return where the message of a notice's rollout is, None while it is not known."""
+        if self.thread is None or self.thread.rollout != notice.rollout:
+            return None
+        return Posted(channel=self.thread.channel, ts=self.thread.ts)
 
     def _check_channel(self, notice: Notification) -> None:
         if not self._channel(notice):
             where = "set --slack-channel, or canary.delivery/slack-channel on the Deployment"
             raise Refused(f"no channel is named for the message: {where}", "no_channel")
 
-    async def _open(self, notice: Notification, doubtful: bool) -> None:
+    async def _open(self, desk: Desk, notice: Notification) -> None:
         """Post the message of the notice's rollout, or find it."""
-        assert self._tools.desk is not None
-        channel, mark = self._channel(notice), f"{self.bulletin.uid}/{notice.rollout}"
-        body = render_card(self.bulletin.cards[notice.rollout])
+        channel, mark = self._channel(notice), Mark(of=self.bulletin.uid, name=notice.rollout)
+        card = self.bulletin.cards[notice.rollout]
+        body: dict[str, Any] = {}
+
+        def newest() -> tuple[dict[str, Any], Mark]:
+            nonlocal body
+            body = render_card(self.bulletin.cards.get(notice.rollout, card))
+            return body, mark
+
         since = notice.at or self.bulletin.now
-        found = await self._tools.desk.find(mark, channel=channel, thread=None, since=since) if doubtful else None
-        at = found or await self._tools.desk.post(body, channel=channel, mark=mark)
-        self.thread = Thread(rollout=notice.rollout, channel=at.channel, ts=at.ts, asked=channel)
-        self._shown = None if found else (notice.rollout, body)
-        self._next_update = asyncio.get_running_loop().time() + UPDATE_EVERY_S
+        doubtful = notice.number in self._doubtful
+        found = await desk.find(mark, channel=channel, thread=None, since=since) if doubtful else None
+        at = found.at if found else await desk.post_newest(newest, channel=channel)
+        thread = Thread(rollout=notice.rollout, channel=at.channel, ts=at.ts, asked=channel)
+        self._card.opened(thread, None if found else body)
 
-    async def _post(self, notice: Notification, thread: Thread | None, doubtful: bool) -> None:
-        assert self._tools.desk is not None
-        mark = f"{self.bulletin.uid}/{notice.number}"
-        at = Posted(channel=thread.channel, ts=thread.ts) if thread else None
-        channel = at.channel if at else self._channel(notice)
-        since = notice.at or self.bulletin.now
-        if doubtful and await self._tools.desk.find(mark, channel=channel, thread=at, since=since) is not None:
-            return
-        body = render(notice, mention=self._tools.settings.mention).body()
-        more = {"thread_ts": at.ts, "reply_broadcast": notice.loud} if at else {}
-        await self._tools.desk.post(body, channel=channel, mark=mark, **more)
+    async def _post(self, desk: Desk, notice: Notification, thread: Posted | None) -> int:
+        """Post a notice, with all that is told along, unless it is in doubt and found; return the last one's number."""
+        channel = thread.channel if thread else self._channel(notice)
+        mark = Mark(of=self.bulletin.uid, name=str(notice.number))
+        if notice.number in self._doubtful:
+            for place in self._places(notice, thread):
+                since = notice.at or self.bulletin.now
+                found = await desk.find(mark, channel=channel, thread=place, since=since)
+                if found is not None:
+                    return found.last
 
-    def _outdated(self) -> dict[str, Any] | None:
-        """Return the body that the rollout's message is to have when it has another, else None."""
-        card = self.bulletin.cards.get(self.thread.rollout) if self.thread else None
-        if card is None or self.thread is None or self._tools.desk is None or self.gone:
-            return None
-        body = render_card(card)
-        return body if self._shown != (self.thread.rollout, body) else None
+        def newest() -> tuple[dict[str, Any], Mark]:
+            batch = self._batch(notice, notice.rollout if thread else "")
+            loud = any(one.loud for one in batch)
+            more = {"thread_ts": thread.ts, "reply_broadcast": loud} if thread else {}
+            return {**self._body(batch), **more}, replace(mark, last=batch[-1].number if len(batch) > 1 else 0)
 
-    async def _refresh(self) -> None:
-        """Update the rollout's message once it may be, unless something else comes first."""
-        wait = self._next_update - asyncio.get_running_loop().time()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(max(wait, 0.0)):
-                if wait > 0:
-                    await self._changed.wait()
-                    return
+        await desk.post_newest(newest, channel=channel)
+        return self._under_way[-1].number
+
+    def _places(self, notice: Notification, thread: Posted | None) -> Sequence[Posted | None]:
+        """Return where what is in doubt may be: in its thread, in the channel (None).
+
+        Where many wait, whether they were of one rollout when this was tried before is not known.
+        """
+        card = thread or self._card_of(notice)
+        in_channel = thread is None or len(self._batch(notice, "")) > 1
+        return [*([card] if card else []), *([None] if in_channel else [])]
+
+    def _body(self, batch: Sequence[Notification]) -> dict[str, Any]:
+        """Return the message that tells these; from now on they are under way."""
+        self._under_way = batch
+        mention = self._tools.settings.mention
+        message = render(batch[0], mention=mention) if len(batch) == 1 else render_together(batch, mention=mention)
+        return message.body()
+
+    async def _unless_more_comes(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do work to its end, or give it up while it waits for its turn as soon as there is something to tell."""
+        doing = asyncio.create_task(work)
         try:
-            await self._update()
-            self._tools.ledger.reached()
-        except Unavailable as err:
-            self._tools.ledger.in_trouble(err)
-            self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
-            self._next_update = asyncio.get_running_loop().time() + max(self._pause_s, err.retry_after or 0.0)
+            while not doing.done() and not (self.waiting and not self._card.under_way):
+                await self._first_of(doing)
+                self._changed.clear()
+        finally:
+            doing.cancel()
+            await asyncio.wait({doing})
+        if not doing.cancelled():
+            doing.result()
 
-    async def _update(self) -> None:
-        body = self._outdated()
-        if body is None or self.thread is None or self._tools.desk is None:
-            return
-        thread = self.thread
-        wait = self._next_update - asyncio.get_running_loop().time()
-        if wait > 0:
-            await asyncio.sleep(wait)
-        mark = f"{self.bulletin.uid}/{thread.rollout}"
+    async def _first_of(self, doing: asyncio.Task[None]) -> None:
+        coming = asyncio.create_task(self._changed.wait())
         try:
-            await self._tools.desk.update(body, at=Posted(channel=thread.channel, ts=thread.ts), mark=mark)
-        except Refused as err:
-            if err.code in GONE:
-                self.thread = None
-            else:
-                self._tools.ledger.not_updated(err, thread.channel)
-        self._shown = (thread.rollout, body)
-        self._pause_s = UPDATE_EVERY_S
-        self._next_update = asyncio.get_running_loop().time() + UPDATE_EVERY_S
+            await asyncio.wait({doing, coming}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            coming.cancel()
 
     def _channel(self, notice: Notification) -> str:
         return notice.channel or self._tools.settings.channel
-
-    def _assume_old_card_is_shown(self) -> None:
-        card = self.bulletin.cards.get(self.thread.rollout) if self.thread else None
-        if self.thread and card and card.ended_at and self.bulletin.now - card.ended_at > SHOWN_FOR:
-            self._shown = (self.thread.rollout, render_card(card))

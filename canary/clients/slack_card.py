@@ -6,10 +6,9 @@ Limits: 50 blocks, 150 characters in a header, 3,000 in a section's text, 2,000 
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any, assert_never
 
-from canary.clients.slack_message import FIELD_LIMIT, fit
+from canary.clients.slack_message import FIELD_LIMIT, fit, when
 from canary.ports import Card, CheckLine, Mood
 
 CELLS = 10
@@ -17,6 +16,7 @@ HEADER_LIMIT = 150
 CHECKS_LIMIT = 2900
 CHECK_LIMIT = 300
 MESSAGE_LIMIT = 1500
+COMMAND_LIMIT, MOST_COMMANDS = 200, 3
 
 
 def render_card(card: Card) -> dict[str, Any]:
@@ -32,18 +32,9 @@ def render_card(card: Card) -> dict[str, Any]:
         blocks.append(_section(_checks(card)))
     blocks.append(_section(_message(card)))
     if card.commands:
-        words = " · ".join(f"`{fit(command, 400)}`" for command in card.commands)
+        words = " · ".join(f"`{fit(command, COMMAND_LIMIT)}`" for command in card.commands[:MOST_COMMANDS])
         blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": words}]})
     return {"text": fit(f"{_sign(card.mood)} {name}: {state}. {card.message}", MESSAGE_LIMIT), "blocks": blocks}
-
-
-def when(moment: datetime) -> str:
-    """Return a moment that Slack shows in each reader's time zone.
-
-    https://docs.slack.dev/messaging/formatting-message-text#date-formatting
-    """
-    seconds = int(moment.timestamp())
-    return f"<!date^{seconds}^{{time_secs}}|{moment.astimezone(UTC):%H:%M:%S} UTC>"
 
 
 def _sign(mood: Mood) -> str:
@@ -63,6 +54,7 @@ def _sign(mood: Mood) -> str:
 
 
 def _header(text: str) -> dict[str, Any]:
+    text = text.replace("\0", "")
     cut = text if len(text) <= HEADER_LIMIT else f"{text[: HEADER_LIMIT - 1]}…"
     return {"type": "header", "text": {"type": "plain_text", "text": cut, "emoji": True}}
 

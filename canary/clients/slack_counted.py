@@ -8,7 +8,7 @@ from typing import Any
 
 from canary.clients.counted import counted
 from canary.clients.slack_api import SlackApi
-from canary.clients.slack_box import Post
+from canary.clients.slack_gate import Post
 from canary.errors import Rejected
 from canary.ports import OnRequest, Peer
 

@@ -1,14 +1,13 @@
 """What a bot does in Slack: post, update, and look whether something is there already. One place for all canaries.
 
-Slack limits each method by itself, so each has a gate of its own that keeps to Retry-After
-(https://docs.slack.dev/apis/web-api/rate-limits). Not its job: what is told when (slack_box.py).
+Slack limits each method by itself, and messages by channel, so each has a gate of its own (slack_gate.py). Not its job:
+what is told when (slack_box.py).
 """
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,7 +16,7 @@ import structlog
 
 from canary.clients.once import Once
 from canary.clients.slack_api import Refused, SlackApi
-from canary.errors import Unavailable
+from canary.clients.slack_gate import TIER_2_APART_S, TIER_3_APART_S, Channels, Gate
 from canary.rollout.wording import fitted
 
 _log = structlog.get_logger(__name__)
@@ -29,8 +28,9 @@ SKEW = timedelta(minutes=10)
 PAGE = 200
 MOST_PAGES = 20
 LONGEST_ID = 100
-WIDTH = {"chat.postMessage": 4}
-"""How many calls of a method run at once; 1 where nothing else is said."""
+
+TYPES = ("public_channel", "private_channel")
+"""Asked for one by one: each needs a scope of its own, and Slack refuses the whole list for one that is missing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,37 +41,77 @@ class Posted:
     ts: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """What a message carries in its metadata, to be known by after a crash.
+
+    `of` is the Canary's uid. `name` is a rollout's, for its card, or the number of a notice; a message that tells
+    several notices has the first one's, and the number of the last.
+    """
+
+    of: str
+    name: str
+    last: int = 0
+
+    def metadata(self) -> dict[str, Any]:
+        """Return it in Slack's form."""
+        more = {"last": self.last} if self.last else {}
+        return {"event_type": EVENT_TYPE, "event_payload": {"id": f"{self.of}/{self.name}", **more}}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A message that is there, and the number of the last notice that it tells, 0 for a card."""
+
+    at: Posted
+    last: int
+
+
 class Desk:
     """Makes the calls. Each raises `Unavailable` or `Refused` as `SlackApi` does."""
 
     def __init__(self, api: SlackApi) -> None:
         self._api = api
-        self._gates: dict[str, _Gate] = {}
+        self._channels = Channels()
+        self._gates = {
+            "auth.test": Gate(),
+            "chat.postMessage": Gate(width=4),
+            "chat.update": Gate(apart_s=TIER_3_APART_S),
+            "conversations.history": Gate(apart_s=TIER_3_APART_S),
+            "conversations.list": Gate(apart_s=TIER_2_APART_S),
+            "conversations.replies": Gate(apart_s=TIER_3_APART_S),
+        }
         self._told_unreadable = Once()
 
-    async def post(self, body: Mapping[str, Any], *, channel: str, mark: str, **more: Any) -> Posted:
-        """Post a message that carries `mark` in its metadata; `more` are further arguments of chat.postMessage."""
-        answer = await self._call(
-            "chat.postMessage",
-            {
-                **body,
-                **more,
-                "channel": channel,
-                "metadata": _metadata(mark),
-                "unfurl_links": False,
-                "unfurl_media": False,
-            },
-        )
-        return _posted(answer.get("channel") or channel, answer.get("ts", ""))
+    async def post(self, body: Mapping[str, Any], *, channel: str, mark: Mark) -> Posted:
+        """Post a message that carries `mark` in its metadata."""
+        return await self.post_newest(lambda: (body, mark), channel=channel)
 
-    async def update(self, body: Mapping[str, Any], *, at: Posted, mark: str) -> None:
-        """Put another text in the place of a message's."""
-        await self._call("chat.update", {**body, "channel": at.channel, "ts": at.ts, "metadata": _metadata(mark)})
+    async def post_newest(self, message: Callable[[], tuple[Mapping[str, Any], Mark]], *, channel: str) -> Posted:
+        """Post a message as it is once it may be sent: its arguments of chat.postMessage, and its mark."""
+        async with self._channels.turn(channel), self._gates["chat.postMessage"].turn():
+            body, mark = message()
+            more = {"channel": channel, "metadata": mark.metadata(), "unfurl_links": False, "unfurl_media": False}
+            answer = await self._api.call("chat.postMessage", {**body, **more})
+        at = _posted(answer.get("channel") or channel, answer.get("ts", ""))
+        self._channels.learn(channel, at.channel)
+        return at
 
-    async def find(self, mark: str, *, channel: str, thread: Posted | None, since: datetime) -> Posted | None:
+    async def update(
+        self, body: Callable[[], Mapping[str, Any]], *, at: Posted, mark: Mark, urgent: bool
+    ) -> Mapping[str, Any]:
+        """Put another text in the place of a message's, as it is once it may be sent; return that text."""
+        async with self._gates["chat.update"].turn(urgent=urgent):
+            newest = body()
+            told = {**newest, "channel": at.channel, "ts": at.ts, "metadata": mark.metadata()}
+            await self._api.call("chat.update", told)
+        return newest
+
+    async def find(self, mark: Mark, *, channel: str, thread: Posted | None, since: datetime) -> Found | None:
         """Return the message with that mark, in the channel or in a thread; None when there is none.
 
-        None too when the history may not be read, which is logged once: what is in doubt is then posted again.
+        A notice's number is found in the message that tells several too. None also when the history may not be read,
+        which is logged once: what is in doubt is then posted again.
         """
         try:
             at = thread.channel if thread else await self._id_of(channel)
@@ -81,9 +121,11 @@ class Desk:
             method, more = ("conversations.replies", {"ts": thread.ts}) if thread else ("conversations.history", {})
             arguments = {"channel": at, "oldest": oldest, "include_all_metadata": True, "limit": PAGE, **more}
             async for message in self._pages(method, arguments, "messages"):
-                if _mark_of(message) == mark:
-                    return _posted(at, message.get("ts", ""))
+                last = _covered(message, mark)
+                if last is not None:
+                    return Found(at=_posted(at, message.get("ts", "")), last=last)
         except Refused as err:
+            self._channels.forget(channel)
             self._unreadable(str(err), err.code)
         return None
 
@@ -93,11 +135,24 @@ class Desk:
 
     async def _id_of(self, channel: str) -> str:
         """Return the id of a channel, "" when it is not found. Only ids can be read from."""
-        if re.fullmatch(r"[CDG][A-Z0-9]{7,}", channel):
-            return channel
-        arguments = {"limit": PAGE, "exclude_archived": True, "types": "public_channel,private_channel"}
+        known = self._channels.id_of(channel)
+        if re.fullmatch(r"[CDG][A-Z0-9]{7,}", known):
+            return known
+        for types in TYPES:
+            try:
+                found = await self._listed(channel.removeprefix("#"), types)
+            except Refused as err:
+                self._unreadable(str(err), f"{err.code} {types}")
+                continue
+            if found:
+                self._channels.learn(channel, found)
+                return found
+        return ""
+
+    async def _listed(self, name: str, types: str) -> str:
+        arguments = {"limit": PAGE, "exclude_archived": True, "types": types}
         async for one in self._pages("conversations.list", arguments, "channels"):
-            if one.get("name") == channel.removeprefix("#"):
+            if one.get("name") == name:
                 return str(one.get("id", ""))[:LONGEST_ID]
         return ""
 
@@ -114,29 +169,12 @@ class Desk:
                 return
 
     async def _call(self, method: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        gate = self._gates.setdefault(method, _Gate(WIDTH.get(method, 1)))
-        return await gate.call(self._api, method, arguments)
+        async with self._gates[method].turn():
+            return await self._api.call(method, arguments)
 
     def _unreadable(self, why: str, code: str) -> None:
         if self._told_unreadable.is_new(code):
             _log.warning("slack_history_not_read", why=why, follows="a message in doubt is posted once more")
-
-
-class _Gate:
-    def __init__(self, width: int) -> None:
-        self._room = asyncio.Semaphore(width)
-        self._closed_until = 0.0
-
-    async def call(self, api: SlackApi, method: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        loop = asyncio.get_running_loop()
-        async with self._room:
-            await asyncio.sleep(max(0.0, self._closed_until - loop.time()))
-            try:
-                return await api.call(method, arguments)
-            except Unavailable as err:
-                if err.retry_after is not None:
-                    self._closed_until = max(self._closed_until, loop.time() + err.retry_after)
-                raise
 
 
 def _posted(channel: Any, ts: Any) -> Posted:
@@ -144,11 +182,15 @@ def _posted(channel: Any, ts: Any) -> Posted:
     return Posted(channel=fitted(str(channel), LONGEST_ID), ts=fitted(str(ts), LONGEST_ID))
 
 
-def _metadata(mark: str) -> dict[str, Any]:
-    return {"event_type": EVENT_TYPE, "event_payload": {"id": mark}}
-
-
-def _mark_of(message: Mapping[str, Any]) -> str:
+def _covered(message: Mapping[str, Any], mark: Mark) -> int | None:
+    """Return the number of the last notice that a message tells, 0 for a card, None when it does not carry the mark."""
     metadata = message.get("metadata")
     payload = metadata.get("event_payload") if isinstance(metadata, Mapping) else None
-    return str(payload.get("id", "")) if isinstance(payload, Mapping) else ""
+    if not isinstance(payload, Mapping):
+        return None
+    of, _, name = str(payload.get("id", "")).rpartition("/")
+    if of != mark.of or not (name.isdecimal() and mark.name.isdecimal()):
+        return 0 if (of, name) == (mark.of, mark.name) else None
+    told = payload.get("last")
+    first, last, sought = int(name[:18]), told if isinstance(told, int) else 0, int(mark.name)
+    return max(first, last) if first <= sought <= max(first, last) else None

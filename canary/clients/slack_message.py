@@ -9,8 +9,9 @@ document.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from canary.ports import Notification
@@ -20,6 +21,10 @@ FIELD_LIMIT = 400
 FACT_LIMIT = 20
 FIELDS_PER_BLOCK = 10
 MENTION_LIMIT = 20
+TOGETHER_LIMIT = 5000
+"""Of all lines of a message that tells several notices: half of what Slack takes, for each character may be escaped."""
+LINE_LIMIT = 400
+LINES_PER_BLOCK = 5
 
 GOOD, BAD = "#2eb67d", "#e01e5a"
 
@@ -51,6 +56,42 @@ def render(notice: Notification, *, mention: str = "") -> SlackMessage:
     blocks = [*_fields(notice.facts), _context(notice)]
     fallback = fit(f"{notice.reason}: {notice.text}", 300)
     return SlackMessage(text=text, attachments=({"color": colour, "fallback": fallback, "blocks": blocks},))
+
+
+def render_together(notices: Sequence[Notification], *, mention: str = "") -> SlackMessage:
+    """Return one message that tells several notices of a canary, a line each, oldest first, without their facts.
+
+    It is a failure's when one of them is, and mentions when one calls for it. Text that is too long is cut.
+    """
+    failure = any(notice.failure for notice in notices)
+    calling = next((notice for notice in notices if notice.mentions), None)
+    whom = mentions(calling.mention or mention) if calling else ""
+    first = notices[0]
+    name = fit(f"{first.namespace}/{first.canary}", 300)
+    many = f"{len(notices)} things came faster than Slack takes messages"
+    text = f"{'🔴' if failure else '🟢'} *{name}* {many}{f' {whom}' if whom else ''}"
+    room = min(LINE_LIMIT, TOGETHER_LIMIT // len(notices))
+    lines = [_line(notice, room) for notice in notices]
+    groups = [lines[at : at + LINES_PER_BLOCK] for at in range(0, len(lines), LINES_PER_BLOCK)]
+    blocks = [{"type": "section", "text": {"type": "mrkdwn", "text": "\n".join(group)}} for group in groups]
+    fallback = f"{first.reason} to {notices[-1].reason}"
+    part = {"color": BAD if failure else GOOD, "fallback": fit(fallback, 300), "blocks": blocks}
+    return SlackMessage(text=text, attachments=(part,))
+
+
+def when(moment: datetime) -> str:
+    """Return a moment that Slack shows in each reader's time zone.
+
+    https://docs.slack.dev/messaging/formatting-message-text#date-formatting
+    """
+    seconds = int(moment.timestamp())
+    return f"<!date^{seconds}^{{time_secs}}|{moment.astimezone(UTC):%H:%M:%S} UTC>"
+
+
+def _line(notice: Notification, room: int) -> str:
+    at = f"{when(notice.at)} " if notice.at else ""
+    words = "".join(each if each.isprintable() else " " for each in f"{notice.reason}: {notice.text}")
+    return f"{'🔴' if notice.failure else '🟢'} {at}{fit(words, room)}"
 
 
 def escape(text: str) -> str:

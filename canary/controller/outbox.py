@@ -46,19 +46,24 @@ def posted(
     for notice in notices:
         if not notice.slack:
             continue
-        letter = Letter(
-            number=telling.last + 1,
-            rollout=_rollout_of(notice, before, after),
-            at=now,
-            reason=notice.reason,
-            text=notice.text[:LONGEST],
-            warning=notice.warning,
-            milestone=notice.milestone,
-            facts={name: value[:LONGEST_FACT] for name, value in list(notice.facts.items())[:MOST_FACTS]},
-        )
+        letter = replace(letter_of(notice, before, after, now), number=telling.last + 1)
         telling = replace(telling, last=letter.number, letters=(*telling.letters, letter))
     kept = telling.letters[-ROOM:]
     return replace(after, telling=replace(telling, letters=kept)), telling.letters[: len(telling.letters) - len(kept)]
+
+
+def letter_of(notice: Notice, before: Status, after: Status, now: datetime) -> Letter:
+    """Return a notice in the size in which it waits, with the number 0: it gets one with its place."""
+    return Letter(
+        number=0,
+        rollout=_rollout_of(notice, before, after),
+        at=now,
+        reason=notice.reason,
+        text=notice.text[:LONGEST],
+        warning=notice.warning,
+        milestone=notice.milestone,
+        facts={name: value[:LONGEST_FACT] for name, value in list(notice.facts.items())[:MOST_FACTS]},
+    )
 
 
 def _rollout_of(notice: Notice, before: Status, after: Status) -> str:

@@ -8,18 +8,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-import structlog
-
 from canary.controller.names import GENERATED, MANAGER, labels_of
-from canary.controller.outbox import ROOM, bulletin, posted, received
+from canary.controller.outbox import ROOM, bulletin, letter_of, notification, posted, received
 from canary.errors import CanaryError, Conflict
-from canary.ports import Clock, Cluster, Notifier
+from canary.ports import Clock, Cluster, Notification, Notifier
 from canary.rollout.model import Decision, Notice, Plan, Status
 from canary.rollout.situation import Pass
 from canary.rollout.wording import fitted
 from meshes.contract import Manifest
 
-log = structlog.get_logger()
+CROWDED_OUT = f"over {ROOM} messages wait"
 
 LONGEST_NOTE = 1024
 """What the API server takes as the message of an Event."""
@@ -42,28 +40,34 @@ class Teller:
         self._clock = clock
         self._troubles: dict[tuple[str, str], str] = {}
         self._later: dict[tuple[str, str], tuple[Notice, ...]] = {}
+        self._crowded_out: dict[tuple[str, str], Sequence[Notification]] = {}
 
     def remember(self, before: Status, decision: Decision, plan: Plan) -> Status:
         """Return the decision's status with what is to be told in it, and without what was told.
 
-        A receipt alone is no reason for a write before it is due.
+        A receipt alone is no reason for a write before it is due. What finds no room is given up once that is written.
         """
         now = self._clock.now()
         if not self._notifier.lasting:
             return replace(decision.status, telling=replace(decision.status.telling, letters=()))
-        notices = (*self._later.get((plan.namespace, plan.name), ()), *decision.notices)
+        key = (plan.namespace, plan.name)
+        notices = (*self._later.get(key, ()), *decision.notices)
+        receipt = self._notifier.receipt(*key)
         after, crowded_out = posted(before, decision.status, notices, now)
-        for letter in crowded_out:
-            log.error("slack_message_dropped", why=f"over {ROOM} messages wait", text=letter.text, reason=letter.reason)
-        receipt = self._notifier.receipt(plan.namespace, plan.name)
-        return after if receipt is None or (after == before and not receipt.due) else received(after, receipt)
+        if receipt is not None and (receipt.due or after != before):
+            # what was told makes room first, or it would be crowded out by what comes now
+            after, crowded_out = posted(before, received(decision.status, receipt), notices, now)
+        self._crowded_out[key] = [notification(letter, plan) for letter in crowded_out]
+        return after
 
     def post(self, it: Pass, before: Status, notices: Iterable[Notice], uid: str) -> None:
         """Hand what waits in the status, once it is written, over to the notifier."""
         status = it.status
         if not self._notifier.lasting:
             status, _ = posted(before, status, notices, it.now)
-        self._later.pop((it.plan.namespace, it.plan.name), None)
+        key = (it.plan.namespace, it.plan.name)
+        self._later.pop(key, None)
+        self._notifier.gave_up(self._crowded_out.pop(key, ()), CROWDED_OUT)
         if self._notifier.lasting or status.telling.letters:
             self._notifier.tell(bulletin(it.on(status), uid, before.telling.last + 1))
 
@@ -74,7 +78,7 @@ class Teller:
         """
         key = (it.plan.namespace, it.plan.name)
         if self._notifier.lasting and notices:
-            self._later[key] = (*self._later.get(key, ()), *notices)
+            self._keep_for_later(it, notices)
         elif notices:
             self.post(it, it.status, notices, uid)
         return self._trouble(key)
@@ -83,7 +87,16 @@ class Teller:
         """Have the last words told about a Canary that is gone."""
         self._troubles.pop((namespace, canary), None)
         self._later.pop((namespace, canary), None)
+        self._crowded_out.pop((namespace, canary), None)
         self._notifier.forget(namespace, canary)
+
+    def _keep_for_later(self, it: Pass, notices: Sequence[Notice]) -> None:
+        """Keep notices until the next pass writes them, no more than the status has room for."""
+        key = (it.plan.namespace, it.plan.name)
+        kept = (*self._later.get(key, ()), *notices)
+        self._later[key] = kept[-ROOM:]
+        lost = [letter_of(notice, it.status, it.status, it.now) for notice in kept[:-ROOM] if notice.slack]
+        self._notifier.gave_up([notification(letter, it.plan) for letter in lost], CROWDED_OUT)
 
     def _trouble(self, key: tuple[str, str]) -> tuple[Notice, ...]:
         receipt = self._notifier.receipt(*key)

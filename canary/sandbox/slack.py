@@ -11,14 +11,19 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
 
+from canary.sandbox.slack_answers import Answer, error
 from canary.sandbox.slack_limits import fault
-from canary.sandbox.slack_workspace import WEBHOOK_CHANNEL, Answer, PostedMessage, Weather, Workspace, error
+from canary.sandbox.slack_workspace import WEBHOOK_CHANNEL, PostedMessage, Weather, Workspace
 
 __all__ = ["WEBHOOK_CHANNEL", "PostedMessage", "SlackStandIn", "Weather", "slack_stand_in"]
+
+
+BURST = 3
 
 
 @dataclass(slots=True, kw_only=True)
@@ -47,11 +52,20 @@ class SlackStandIn:
 
 @asynccontextmanager
 async def slack_stand_in(
-    *, channels: Sequence[str] = ("#deployments",), token: str = "", port: int = 0
+    *,
+    channels: Sequence[str] = ("#deployments",),
+    token: str = "",
+    port: int = 0,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> AsyncIterator[SlackStandIn]:
-    """Run the stand-in on 127.0.0.1, on a free port if `port` is 0; a token is made up if none is given."""
+    """Run the stand-in on 127.0.0.1, on a free port if `port` is 0; a token is made up if none is given.
+
+    `now` is its clock. A channel takes a short burst of messages, as Slack does: over a network what was sent a second
+    apart may come closer together.
+    """
     hook = f"/services/T0/B0/{secrets.token_hex(8)}"
-    workspace = Workspace(channels=tuple(name.removeprefix("#") for name in channels))
+    workspace = Workspace(now=now, channels=tuple(name.removeprefix("#") for name in channels))
+    workspace.rates.burst = BURST
     slack = SlackStandIn(url="", webhook_url="", token=token or f"xoxb-{secrets.token_hex(12)}", workspace=workspace)
     methods = _Methods(slack)
     app = web.Application(client_max_size=8 * 1024 * 1024)
@@ -93,6 +107,9 @@ class _Methods:
             body = json.loads(await request.read())
         except ValueError:
             return web.Response(status=400, text="invalid_payload")
+        too_often = self._slack.workspace.too_often(WEBHOOK_CHANNEL)
+        if too_often is not None:
+            return _response(too_often)
         if found := fault(body):
             return web.Response(status=400, text=found)
         self._slack.workspace.keep(WEBHOOK_CHANNEL, body)

@@ -1,33 +1,41 @@
 """One workspace of the stand-in for Slack, without HTTP: channels, messages, threads, scopes, and the methods' answers.
 
-It knows the methods that canary uses, refuses what Slack refuses (slack_limits.py), and can be made slow, down,
-rate-limiting or short of a scope. Answers have Slack's form; timestamps count up, so that runs are alike.
+It knows the methods that canary uses, refuses what Slack refuses (slack_limits.py) and what comes too often
+(slack_rates.py), and can be made slow, down, rate-limiting or short of a scope. Answers have Slack's form.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
+from canary.sandbox.slack_answers import Answer, error, limited, ok
 from canary.sandbox.slack_limits import fault
+from canary.sandbox.slack_pages import WrongArgumentError, between, micros, page
+from canary.sandbox.slack_rates import Rates
 from canary.sandbox.slack_text import plain
 
 WEBHOOK_CHANNEL = "webhook"
-FIRST_TS = 1_700_000_000
 
-SCOPES = {
-    "auth.test": (),
-    "chat.postMessage": ("chat:write",),
-    "chat.update": ("chat:write",),
-    "conversations.history": ("channels:history",),
-    "conversations.list": ("channels:read",),
-    "conversations.replies": ("channels:history",),
-}
-"""The methods that are known, and the scopes that each needs."""
+POSTING = "chat:write"
+POSTING_ANYWHERE = "chat:write.public"
+READING = {"public_channel": "channels:history", "private_channel": "groups:history"}
+LISTING = {"public_channel": "channels:read", "private_channel": "groups:read"}
+"""The scope that a type of conversation needs."""
 
-ALL_SCOPES = frozenset(scope for scopes in SCOPES.values() for scope in scopes)
+METHODS = frozenset(
+    {
+        "auth.test",
+        "chat.postMessage",
+        "chat.update",
+        "conversations.history",
+        "conversations.list",
+        "conversations.replies",
+    }
+)
+ALL_SCOPES = frozenset({POSTING, *READING.values(), *LISTING.values()})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -64,24 +72,18 @@ class Weather:
     retry_after: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What Slack answers over HTTP."""
-
-    body: Mapping[str, Any]
-    status: int = 200
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
 @dataclass(slots=True, kw_only=True)
 class Workspace:
     """Slack as it stands: `messages` in the order in which they were first posted; the rest may be set at any time.
 
-    `channels` are by name, without `#`; their ids are made from their place. `members`: the channels that the bot is
-    in, None for all.
+    `now` is the clock that messages are stamped by. `channels` are by name, without `#`, those in `private` are private
+    ones; their ids are made from their place. `members`: the channels that the bot is in, None for all. `limited` is
+    how many calls came too often.
     """
 
+    now: Callable[[], datetime]
     channels: Sequence[str]
+    private: frozenset[str] = frozenset()
     scopes: frozenset[str] = ALL_SCOPES
     archived: frozenset[str] = frozenset()
     members: frozenset[str] | None = None
@@ -89,7 +91,9 @@ class Workspace:
     messages: list[PostedMessage] = field(default_factory=list)
     listeners: list[Callable[[PostedMessage], None]] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
-    _serial: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+    rates: Rates = field(default_factory=Rates)
+    limited: int = 0
+    _newest: int = 0
 
     def subscribe(self, listener: Callable[[PostedMessage], None]) -> None:
         """Call `listener` for each message that is posted or updated from now on."""
@@ -112,8 +116,7 @@ class Workspace:
             return Answer(status=503, body={})
         if self.weather.rate_limited:
             self.weather.rate_limited -= 1
-            headers = {"Retry-After": str(self.weather.retry_after)}
-            return Answer(status=429, body={"ok": False, "error": "ratelimited"}, headers=headers)
+            return limited(self.weather.retry_after)
         return None
 
     def answer(self, method: str, arguments: Mapping[str, Any]) -> Answer:
@@ -122,15 +125,22 @@ class Workspace:
         rough = self.rough()
         if rough is not None:
             return rough
-        if method not in SCOPES:
+        if method not in METHODS:
             return error("unknown_method")
-        missing = [scope for scope in SCOPES[method] if scope not in self.scopes]
-        if missing:
-            return error("missing_scope", needed=",".join(missing), provided=",".join(sorted(self.scopes)))
+        if wait := self.rates.call(method, self._seconds()):
+            return self._too_often(wait)
+        try:
+            return self._answer(method, arguments)
+        except WrongArgumentError as wrong:
+            return error(str(wrong))
+
+    def _answer(self, method: str, arguments: Mapping[str, Any]) -> Answer:
         if method == "auth.test":
             return ok(team="Sandbox", user="canary", bot_id="B0")
         if method == "conversations.list":
-            return self._list()
+            return self._list(arguments)
+        if method.startswith("chat.") and POSTING not in self.scopes:
+            return self._missing(POSTING)
         channel = self.id_of(str(arguments.get("channel", "")))
         if not channel:
             return error("channel_not_found")
@@ -138,7 +148,12 @@ class Workspace:
 
     def _in_channel(self, method: str, channel: str, arguments: Mapping[str, Any]) -> Answer:
         name = self.name_of(channel)
-        if self.members is not None and name not in self.members:
+        reading = method.startswith("conversations.")
+        if reading and READING[self._type_of(name)] not in self.scopes:
+            return self._missing(READING[self._type_of(name)])
+        if not self._is_member(name) and name in self.private:
+            return error("channel_not_found")  # as if it were not there
+        if not self._is_member(name) and (method != "chat.postMessage" or POSTING_ANYWHERE not in self.scopes):
             return error("not_in_channel")
         match method:
             case "chat.postMessage":
@@ -150,7 +165,31 @@ class Workspace:
             case _:
                 return self._history(channel, arguments)
 
+    def _type_of(self, name: str) -> str:
+        return "private_channel" if name in self.private else "public_channel"
+
+    def _is_member(self, name: str) -> bool:
+        return self.members is None or name in self.members
+
+    def _missing(self, scope: str) -> Answer:
+        return error("missing_scope", needed=scope, provided=",".join(sorted(self.scopes)))
+
+    def _seconds(self) -> float:
+        return self.now().timestamp()
+
+    def _too_often(self, wait: int) -> Answer:
+        self.limited += 1
+        return limited(wait)
+
+    def too_often(self, channel: str) -> Answer | None:
+        """Count a message in a channel; return Slack's answer when it comes too soon after others."""
+        wait = self.rates.message(channel, self._seconds())
+        return self._too_often(wait) if wait else None
+
     def _post(self, channel: str, body: Mapping[str, Any]) -> Answer:
+        refused = self.too_often(channel)
+        if refused is not None:
+            return refused
         found = fault(body)
         if found:
             return error(found)
@@ -175,9 +214,10 @@ class Workspace:
 
     def keep(self, channel: str, body: Mapping[str, Any]) -> PostedMessage:
         """Keep a message that is within the limits."""
+        self._newest = max(self._newest + 1, int(self._seconds() * 1_000_000))
         message = PostedMessage(
             channel=channel,
-            ts=f"{FIRST_TS + next(self._serial)}.000100",
+            ts=f"{self._newest // 1_000_000}.{self._newest % 1_000_000:06}",
             text=str(body.get("text", "")),
             attachments=body.get("attachments") or (),
             blocks=body.get("blocks") or (),
@@ -197,41 +237,47 @@ class Workspace:
         if str(arguments.get("channel")) != channel:
             return error("channel_not_found")
         here = [one for one in self.messages if one.channel == channel and (not one.thread_ts or one.broadcast)]
-        return self._page([one for one in reversed(here) if not one.deleted], arguments)
+        there = between([one for one in here if not one.deleted], _ts, arguments)
+        return self._page(sorted(there, key=lambda one: micros(one.ts), reverse=True), arguments)
 
     def _replies(self, channel: str, arguments: Mapping[str, Any]) -> Answer:
         ts = str(arguments.get("ts"))
         if str(arguments.get("channel")) != channel:
             return error("channel_not_found")
-        if self._at(channel, ts) is None:
+        parent = self._at(channel, ts)
+        if parent is None:
             return error("thread_not_found")
-        thread = [one for one in self.messages if one.channel == channel and ts in (one.ts, one.thread_ts)]
-        return self._page(thread, arguments)
+        replies = [one for one in self.messages if one.channel == channel and one.thread_ts == ts and not one.deleted]
+        return self._page([parent, *between(replies, _ts, arguments)], arguments)
 
     def _page(self, found: Sequence[PostedMessage], arguments: Mapping[str, Any]) -> Answer:
-        limit, start = int(arguments.get("limit", 100)), int(arguments.get("cursor") or 0)
         metadata = str(arguments.get("include_all_metadata", "")).lower() in ("1", "true")
-        more = start + limit < len(found)
-        page = [_shown(one, metadata=metadata) for one in found[start : start + limit]]
-        cursor = {"next_cursor": str(start + limit)} if more else {"next_cursor": ""}
-        return ok(messages=page, has_more=more, response_metadata=cursor)
+        shown, cursor = page(found, _ts, arguments)
+        messages = [_shown(one, metadata=metadata) for one in shown]
+        return ok(messages=messages, has_more=bool(cursor), response_metadata={"next_cursor": cursor})
 
-    def _list(self) -> Answer:
-        return ok(channels=[{"id": self.id_of(name), "name": name} for name in self.channels])
+    def _list(self, arguments: Mapping[str, Any]) -> Answer:
+        types = str(arguments.get("types") or "public_channel").split(",")
+        for each in types:
+            if each not in LISTING:
+                return error("invalid_types")
+            if LISTING[each] not in self.scopes:
+                return self._missing(LISTING[each])
+        names = [name for name in self.channels if self._type_of(name) in types]
+        if str(arguments.get("exclude_archived", "")).lower() in ("1", "true"):
+            names = [name for name in names if name not in self.archived]
+        names = [name for name in names if name not in self.private or self._is_member(name)]
+        shown, cursor = page(names, self.id_of, arguments)
+        channels = [{"id": self.id_of(name), "name": name, "is_private": name in self.private} for name in shown]
+        return ok(channels=channels, response_metadata={"next_cursor": cursor})
 
     def _tell(self, message: PostedMessage) -> None:
         for listener in self.listeners:
             listener(message)
 
 
-def ok(**said: Any) -> Answer:
-    """Return Slack's answer that all is well."""
-    return Answer(body={"ok": True, **said})
-
-
-def error(code: str, **said: Any) -> Answer:
-    """Return Slack's answer that something is not."""
-    return Answer(body={"ok": False, "error": code, **said})
+def _ts(message: PostedMessage) -> str:
+    return message.ts
 
 
 def _shown(message: PostedMessage, *, metadata: bool) -> dict[str, Any]:

@@ -41,11 +41,16 @@ CARD = Card(
 SETTINGS = SlackSettings(token="t", channel="#default", mention="S0TEAM")
 
 
+def now() -> datetime:
+    """The time of a test, which begins at `NOW`."""
+    return NOW + timedelta(seconds=asyncio.get_running_loop().time())
+
+
 @dataclass(slots=True)
 class Api:
     """A SlackApi on a workspace, with what was called when; `refused` are codes by method."""
 
-    workspace: Workspace = field(default_factory=lambda: Workspace(channels=("default", "own")))
+    workspace: Workspace = field(default_factory=lambda: Workspace(now=now, channels=("default", "own")))
     calls: list[tuple[float, str]] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
 
@@ -65,6 +70,7 @@ class Controller:
     thread: Thread | None = None
     card: Card = CARD
     name: str = "checkout"
+    rollout: str = ROLLOUT
     writes: int = 0
     _last: int = 0
 
@@ -73,8 +79,7 @@ class Controller:
 
     def say(self, text: str, **changes: Any) -> None:
         self._last += 1
-        loop = asyncio.get_running_loop()
-        at = NOW + timedelta(seconds=loop.time())
+        at = now()
         self.waiting.append(replace(NOTICE, canary=self.name, text=text, number=self._last, **{"at": at, **changes}))
         self.look(self._last)
 
@@ -93,10 +98,10 @@ class Controller:
                 namespace="shop",
                 canary=self.name,
                 uid=f"u-{self.name}",
-                now=NOW + timedelta(seconds=asyncio.get_running_loop().time()),
+                now=now(),
                 notices=tuple(self.waiting),
                 sure_from=sure_from or self._last + 1,
-                cards={ROLLOUT: replace(self.card, canary=self.name)},
+                cards={self.rollout: replace(self.card, canary=self.name)},
                 thread=self.thread,
             )
         )

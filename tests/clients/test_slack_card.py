@@ -93,7 +93,12 @@ def test_checks_that_find_no_room_are_counted() -> None:
 ANY_TEXT = st.one_of(st.text(max_size=60), st.text(alphabet="&<>x\n\0", max_size=9000))
 
 
+LONG_TEXT = st.builds(lambda one, length: one * length, st.sampled_from("&x`\n"), st.integers(300, 9000))
+
+
 @given(
+    namespace=ANY_TEXT,
+    commands=st.lists(st.one_of(ANY_TEXT, LONG_TEXT), max_size=20),
     name=ANY_TEXT,
     image=ANY_TEXT,
     message=ANY_TEXT,
@@ -102,10 +107,26 @@ ANY_TEXT = st.one_of(st.text(max_size=60), st.text(alphabet="&<>x\n\0", max_size
     steps=st.lists(st.integers(1, 100), max_size=100),
 )
 def test_whatever_a_rollout_says_slack_takes_the_message(
-    name: str, image: str, message: str, checks: list[CheckLine], weight: int, steps: list[int]
+    name: str,
+    image: str,
+    message: str,
+    checks: list[CheckLine],
+    weight: int,
+    steps: list[int],
+    namespace: str,
+    commands: list[str],
 ) -> None:
     card = replace(
-        CARD, canary=name, image=image, revision=image, message=message, checks=checks, weight=weight, steps=steps
+        CARD,
+        namespace=namespace,
+        canary=name,
+        image=image,
+        revision=image,
+        message=message,
+        checks=checks,
+        weight=weight,
+        steps=steps,
+        commands=commands,
     )
     body = render_card(card)
     assert fault(body) == ""

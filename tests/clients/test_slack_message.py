@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canary.clients.slack_message import SlackMessage, mentions, render
+from canary.clients.slack_message import SlackMessage, mentions, render, render_together
 from canary.ports import Notification
 from canary.sandbox.slack_limits import fault
 
@@ -133,3 +133,42 @@ def test_whatever_a_notice_says_slack_takes_the_message(
     )
     message = render(notice)
     assert (fault(message.body()), len(message.text) <= 3000) == ("", True)
+
+
+def test_several_are_a_line_each_red_and_mentioning_when_one_of_them_is() -> None:
+    passed = replace(FAILED, reason="WeightAdvanced", text="Weight <raised>", failure=False, mentions=False)
+    message = render_together([passed, replace(FAILED, mention="U123"), passed], mention="here")
+    assert message == SlackMessage(
+        text="🔴 *shop/checkout* 3 things came faster than Slack takes messages <@U123>",
+        attachments=(
+            {
+                "color": "#e01e5a",
+                "fallback": "WeightAdvanced to WeightAdvanced",
+                "blocks": [
+                    {
+                        "type": "section",
+                        "text": {
+                            "type": "mrkdwn",
+                            "text": "🟢 WeightAdvanced: Weight &lt;raised&gt;\n"
+                            "🔴 RolledBack: success rate 91 % &lt; 99 % &amp; falling\n"
+                            "🟢 WeightAdvanced: Weight &lt;raised&gt;",
+                        },
+                    }
+                ],
+            },
+        ),
+    )
+
+
+LONG_TEXT = st.builds(lambda one, length: one * length, st.sampled_from('&x"\\\n\x01'), st.integers(300, 9000))
+
+
+@given(texts=st.lists(st.one_of(ANY_TEXT, LONG_TEXT), min_size=2, max_size=30), name=ANY_TEXT, mention=ANY_TEXT)
+def test_whatever_many_say_slack_takes_the_message_and_each_has_its_line(
+    texts: list[str], name: str, mention: str
+) -> None:
+    notices = [replace(FAILED, canary=name, text=text, mention=mention) for text in texts]
+    body = render_together(notices).body()
+    assert fault(body) == ""
+    lines = [line for block in body["attachments"][0]["blocks"] for line in block["text"]["text"].split("\n")]
+    assert len(lines) == len(texts)

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
+from canary.clients.slack import Slack, SlackSummary
+from canary.controller.outbox import ROOM
 from canary.controller.tell import LONGEST_NOTE, About, Teller, event
 from canary.errors import Unavailable
 from canary.ports import CANARY, DEPLOYMENT, EVENT
-from canary.rollout.model import Notice
+from canary.rollout.model import Decision, Notice, Status
+from canary.rollout.phases import Phase
+from canary.rollout.situation import Pass
 from canary.sandbox.calls import Call
 from canary.sandbox.cluster import InMemoryCluster
 from tests.builders import canary, deployment, ref
+from tests.clients.slack_told import SETTINGS, Api
+from tests.rollout import builders as rollout
+from tests.rollout.builders import a_plan, a_world, at_rest
 from tests.told import Told
 
 pytestmark = pytest.mark.looptime
@@ -78,3 +88,59 @@ async def test_an_event_that_cannot_be_written_is_returned_and_the_others_are_wr
     teller = Teller(cluster, Told(), cluster.clock)
     assert await teller.record([STARTED, FAILED], subject) == ["the API server is away"] * 2
     assert [reason for _, _, reason, _ in events(cluster)] == ["CheckFailed"]
+
+
+RESTING = Status(phase=Phase.SUCCEEDED)
+MANY = tuple(Notice(reason="Fault", text=str(number)) for number in range(ROOM + 2))
+
+
+def a_decision(status: Status, notices: tuple[Notice, ...]) -> Decision:
+    return replace(rollout.decided(at_rest(), a_world()), status=status, notices=notices)
+
+
+def decided(*notices: Notice) -> Decision:
+    return a_decision(RESTING, notices)
+
+
+async def test_what_finds_no_room_is_logged_and_counted_once_after_the_write(cluster: InMemoryCluster) -> None:
+    api = Api()
+    api.workspace.weather.down = True
+    async with Slack(SETTINGS, api=api) as slack:
+        teller, plan = Teller(cluster, slack, cluster.clock), a_plan()
+        with capture_logs() as logs:
+            teller.remember(RESTING, decided(*MANY), plan)  # its write ends in a conflict
+            assert (slack.summary.dropped, logs) == (0, [])
+            after = teller.remember(RESTING, decided(*MANY), plan)
+            it = Pass(plan=plan, status=after, world=a_world(), now=cluster.clock.now())
+            teller.post(it, RESTING, MANY, "u")
+            teller.post(it, after, (), "u")
+        dropped = [(log["text"], log["why"]) for log in logs if log["event"] == "slack_message_dropped"]
+        assert dropped == [("0", f"over {ROOM} messages wait"), ("1", f"over {ROOM} messages wait")]
+        assert slack.summary == SlackSummary(waiting=ROOM, sent=0, refused=0, dropped=2, trouble="")
+
+
+async def test_what_was_told_makes_room_before_anything_is_given_up(cluster: InMemoryCluster) -> None:
+    async with Slack(SETTINGS, api=Api()) as slack:
+        teller, plan = Teller(cluster, slack, cluster.clock), a_plan()
+        before = teller.remember(RESTING, decided(*MANY[:ROOM]), plan)
+        it = Pass(plan=plan, status=before, world=a_world(), now=cluster.clock.now())
+        teller.post(it, RESTING, MANY[:ROOM], "u")
+        await asyncio.sleep(5)
+        assert slack.summary.waiting == 0
+        after = teller.remember(before, a_decision(before, (STARTED,)), plan)
+        teller.post(replace(it, status=after), before, (STARTED,), "u")
+        assert ([letter.text for letter in after.telling.letters], slack.summary.dropped) == ([STARTED.text], 0)
+
+
+async def test_what_comes_up_while_no_status_can_be_written_is_bounded_and_what_is_lost_is_counted(
+    cluster: InMemoryCluster,
+) -> None:
+    api = Api()
+    async with Slack(SETTINGS, api=api) as slack:
+        teller, plan = Teller(cluster, slack, cluster.clock), a_plan()
+        it = Pass(plan=plan, status=RESTING, world=a_world(), now=cluster.clock.now())
+        for notice in MANY:
+            teller.also(it, [notice], "u")
+        after = teller.remember(RESTING, decided(), plan)
+        assert [letter.text for letter in after.telling.letters] == [notice.text for notice in MANY[2:]]
+        assert slack.summary.dropped == 2

@@ -42,7 +42,7 @@ def test_what_slack_looks_like_is_what_the_controller_sends_to_it() -> None:
 def test_the_manifest_of_the_slack_app_asks_for_the_scopes_that_the_stand_in_wants() -> None:
     manifest = blocks("yaml", DOCS / "slack.md")[0]
     scopes = set(yaml.safe_load(manifest.text)["oauth_config"]["scopes"]["bot"])
-    assert {scope for scope in scopes if not scope.startswith("groups:")} == ALL_SCOPES
+    assert set(scopes) == ALL_SCOPES
 
 
 def environment_after(overlay: str, folder: Path) -> tuple[str, dict[str, str | None]]:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from canary.clients.slack_api import Refused, SlackSettings, WebApi, Webhook
-from canary.clients.slack_desk import Desk, Posted
+from canary.clients.slack_desk import Desk, Found, Mark, Posted
 from canary.errors import CanaryError, Unavailable
 from tests.fuzz.counts import fuzzed
 from tests.fuzz.talker import Talker, answers, talker
@@ -21,7 +21,7 @@ from tests.fuzz.values import spoilt
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 TOKEN = "xoxb-hunter2-never-shown"
 POSTED = {"ok": True, "ts": "1.2", "channel": "C1", "message": {"text": "hello"}, "response_metadata": {}}
-MARKED = {"event_payload": {"id": "m"}}
+MARKED = {"event_payload": {"id": "u/m"}}
 LISTED = {"ok": True, "channels": [{"id": "C1", "name": "a"}], "messages": [{"ts": "1.2", "metadata": MARKED}]}
 CALLS = st.sampled_from(
     [("chat.postMessage", {"channel": "#a", "text": "hello"}), ("auth.test", {}), ("conversations.list", {})]
@@ -83,12 +83,13 @@ class Says:
 @fuzzed
 @given(st.lists(st.one_of(spoilt(POSTED), spoilt(LISTED)), max_size=3), st.booleans())
 def test_any_place_of_a_message_is_short_enough_to_be_stored(server: Talker, said: list[Any], sought: bool) -> None:
-    desk = Desk(Says(said))
+    desk, mark = Desk(Says(said)), Mark(of="u", name="m")
     found = server.ask(
-        desk.find("m", channel="#a", thread=None, since=SINCE) if sought else desk.post({}, channel="#a", mark="m")
+        desk.find(mark, channel="#a", thread=None, since=SINCE) if sought else desk.post({}, channel="#a", mark=mark)
     )
-    if isinstance(found, Posted):
-        assert len(json.dumps([found.channel, found.ts]).encode()) < 3000
+    at = found.at if isinstance(found, Found) else found
+    if isinstance(at, Posted):
+        assert len(json.dumps([at.channel, at.ts]).encode()) < 3000
     else:
         assert sought
         assert found is None

@@ -101,6 +101,7 @@ async def test_it_can_be_down_and_rate_limiting(slack: SlackStandIn) -> None:
 
 
 async def test_threads_and_history_are_read_back_with_metadata(slack: SlackStandIn) -> None:
+    slack.workspace.rates.burst = 10
     web, metadata = client(slack), {"event_type": "canary_rollout", "event_payload": {"id": "u/1"}}
     card = await web.chat_postMessage(channel="#deployments", text="card", metadata=metadata)
     for number in range(3):

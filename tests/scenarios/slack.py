@@ -15,11 +15,12 @@ from typing import Any
 from canary.clients.slack import Slack
 from canary.clients.slack_api import SlackSettings, fault_of
 from canary.errors import Unavailable
-from canary.sandbox.slack_workspace import PostedMessage, Workspace
+from canary.sandbox.slack_workspace import WEBHOOK_CHANNEL, PostedMessage, Workspace
 from tests.scenarios.stage import Stage
 
 CHANNEL = "#releases"
 SETTINGS = SlackSettings(token="xoxb-t", channel=CHANNEL, mention="S0TEAM")
+WEBHOOK = SlackSettings(webhook_url="https://hooks.slack.example/services/T0/B0/x", mention="S0TEAM")
 
 FOUL = 0.15
 """The share of calls that fail, before and after their effect each, while Slack is foul."""
@@ -34,9 +35,18 @@ async def ask(workspace: Workspace, method: str, arguments: Mapping[str, Any]) -
     raise fault_of(f"Slack's {method}", str(answer.body.get("error", "")), answer.status, answer.headers)
 
 
+async def drop_into(workspace: Workspace, body: Mapping[str, Any]) -> None:
+    """Post to the workspace by its webhook, with the errors of `Webhook`."""
+    await asyncio.sleep(workspace.weather.slow)
+    refused = workspace.rough() or workspace.too_often(WEBHOOK_CHANNEL)
+    if refused is not None:
+        raise fault_of("the message to Slack's webhook", "", refused.status, refused.headers)
+    workspace.keep(WEBHOOK_CHANNEL, body)
+
+
 @dataclass(slots=True)
 class Line:
-    """One controller's way to Slack: a SlackApi. What it does when it is cut is the controller's end."""
+    """One controller's way to Slack: a SlackApi, and a webhook. What it does when it is cut is the controller's end."""
 
     workspace: Workspace
     after: Callable[[], Awaitable[None]]
@@ -51,13 +61,20 @@ class Line:
         await self.after()
         return answer
 
+    async def post(self, body: Mapping[str, Any]) -> None:
+        if self.dead:
+            await asyncio.Event().wait()
+        self.before()
+        await drop_into(self.workspace, body)
+        await self.after()
+
 
 @dataclass(slots=True)
 class Office:
     """The workspace of a stage, and the controllers' lines to it. `calls` counts all that Slack answered."""
 
     stage: Stage
-    workspace: Workspace = field(default_factory=lambda: Workspace(channels=("general", "releases")))
+    workspace: Workspace = field(init=False)
     settings: SlackSettings = SETTINGS
     lines: list[Line] = field(default_factory=list)
     senders: list[Slack] = field(default_factory=list)
@@ -68,13 +85,14 @@ class Office:
     """With dice, Slack is foul: calls fail before and after their effect, and now and then it limits."""
 
     def __post_init__(self) -> None:
+        self.workspace = Workspace(now=self.stage.cluster.clock.now, channels=("general", "releases"))
         self.stage.notifier = self.connect
 
     def connect(self) -> Slack:
         """Return a notifier for a new controller."""
         line = Line(self.workspace, self._answered, self._asked)
         self.lines.append(line)
-        self.senders.append(Slack(self.settings, api=line))
+        self.senders.append(Slack(self.settings, api=line, hook=line))
         return self.senders[-1]
 
     def _asked(self) -> None:
