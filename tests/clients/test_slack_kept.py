@@ -20,7 +20,7 @@ async def test_a_canary_that_goes_while_its_receipt_waits_to_be_written_leaves_n
     async def told_and_gone(slack: Slack, *names: str) -> None:
         for name in names:
             Controller(slack, name=name).say("0")
-            await asyncio.sleep(1)
+            await asyncio.sleep(3)  # it is told by then, and its receipt is not yet written
             slack.forget("shop", name)
         await asyncio.sleep(60)
 
