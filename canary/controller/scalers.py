@@ -79,7 +79,7 @@ def seen(scaler: Scaler, target: str) -> Autoscaler:
 def change(scaler: Scaler, target: str, wanted: ScalerWanted, floor: int | None) -> dict[str, Any]:
     """Return the patch to where it is to point and to its least size; {} when nothing is to change.
 
-    `floor` None gives the user's own least size back.
+    `floor` None gives the user's own least size back; where that is higher than `floor` it stays.
     """
     spec: dict[str, Any] = {}
     goal = {ScalerWanted.PRIMARY: f"{target}-primary", ScalerWanted.TARGET: target}.get(wanted, scaler.goal)
@@ -90,8 +90,9 @@ def change(scaler: Scaler, target: str, wanted: ScalerWanted, floor: int | None)
     if floor is None and note is not None:
         spec[_shape(scaler).least] = note["was"]
     elif floor is not None:
-        held = floor if scaler.most is None else min(floor, scaler.most)
         was = note["was"] if note is not None else scaler.manifest["spec"].get(_shape(scaler).least)
+        least = max(floor, _shape(scaler).default if was is None else int(was))
+        held = least if scaler.most is None else min(least, scaler.most)
         if held != scaler.least:
             spec[_shape(scaler).least] = held
             mark = json.dumps({"held": held, "was": was})

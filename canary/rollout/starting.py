@@ -165,6 +165,7 @@ def begin(it: Pass) -> Decision:
         environment_count=0,
         recovering_since=None,
         promote_asked=False,
+        floor=it.memory.floor if again else None,
         waiting_since=it.now,
         step_weight=0,
         ceiling=None,

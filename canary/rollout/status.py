@@ -211,6 +211,8 @@ class Memory:
     primary_ready: int = 0
     promoted_size: int = 0
     """The primary's size when the promotion began."""
+    floor: int | None = None
+    """The primary's size when what runs began, below which no autoscaler takes it; None at rest or without one."""
     narrowed_at: datetime | None = None
     wide_since: datetime | None = None
     widened: tuple[datetime, ...] = ()

@@ -20,7 +20,7 @@ from canary.rollout.model import (
     Wanted,
 )
 from canary.rollout.phases import Phase
-from canary.rollout.situation import Pass
+from canary.rollout.situation import Pass, remember
 
 
 def primary_size(it: Pass) -> int | None:
@@ -49,10 +49,20 @@ def primary_wanted(it: Pass) -> PrimaryWanted | None:
 
 
 def floor_wanted(it: Pass) -> int | None:
-    """Return the least size of the autoscaler: the primary's size while something runs, None (the user's) at rest."""
+    """Return the least size of the autoscaler: the primary's when what runs began, None (the user's) at rest.
+
+    What the primary has grown to since is the autoscaler's to take back, but for the size with which a promotion
+    began: with fewer pods it does not get its traffic back (ROLLOUT invariant 4).
+    """
+    floor = _size_at_first(it)
+    return max(floor, it.memory.promoted_size) if floor is not None and it.phase is Phase.PROMOTING else floor
+
+
+def _size_at_first(it: Pass) -> int | None:
+    """Return the primary's size when what runs began: onboarding, a rollout, or leaving."""
     if it.world.autoscaler is None or (it.phase is not None and it.phase.at_rest and not it.world.leaving):
         return None
-    return max(it.primary_replicas, it.world.autoscaler.floor)
+    return it.primary_replicas if it.memory.floor is None else it.memory.floor
 
 
 def usual(it: Pass) -> Wanted:
@@ -104,6 +114,7 @@ def answer(
 
     When to look again and what every status tells (conditions, times) is filled in by decide().
     """
+    status = remember(status, floor=_size_at_first(it.on(status)))
     wanted = replace(usual(it.on(status)), target=target)
     return Decision(status=status, weight=status.weight, wanted=wanted, notices=notices, because=because)
 

@@ -265,6 +265,26 @@ def test_the_autoscaler_keeps_its_size_while_a_rollout_runs_and_gets_its_own_bac
     assert (rested.floor, rested.scaler) == (None, ScalerWanted.PRIMARY)
 
 
+def test_the_autoscaler_may_take_back_what_it_gave_while_the_rollout_ran() -> None:
+    scaler = Autoscaler(at_primary=True, floor=4)
+    begun = decided(at_rest(), a_world(target=a_target(NEW), autoscaler=scaler))
+    grown = replace(world_under_test(), autoscaler=scaler, primary=a_primary(replicas=10, ready=10))
+    status = under_test(memory_floor=begun.status.memory.floor)
+
+    promoting = replace(under_test(Phase.PROMOTING), memory=replace(status.memory, promoted_size=10))
+
+    assert (begun.wanted.floor, decided(status, grown).wanted.floor) == (4, 4)
+    assert decided(promoting, grown).wanted.floor == 10, "it is promoted with no fewer pods than it had"
+    assert decided(promoting, grown).status.memory.floor == 4
+
+
+def test_a_newer_rollout_begins_with_the_size_that_the_primary_has_by_then() -> None:
+    scaler, primary = Autoscaler(at_primary=True, floor=4), a_primary(replicas=10, ready=10)
+    grown = a_world(target=a_target(NEW), autoscaler=scaler, primary=primary)
+
+    assert decided(at_rest(memory_floor=4), grown).wanted.floor == 10
+
+
 def test_the_plans_size_reaches_the_primary() -> None:
     decision = decided(at_rest(), a_world(), a_plan(replicas=7))
 

@@ -128,6 +128,32 @@ async def test_a_least_size_that_people_set_in_mid_rollout_is_theirs_at_the_end(
     await stage.until(lambda: scaling.seen[-1][:2] == ("checkout-primary", 2))
 
 
+async def test_a_least_size_over_the_primarys_that_people_set_in_mid_rollout_is_in_force_at_once(stage: Stage) -> None:
+    scaling = Scaling(stage)
+    await stage.onboarded(autoscaler(least=1))
+    await stage.pushed("2.0")
+    stage.cluster.edit(ref(HPA), {"spec": {"minReplicas": 5}})
+    await stage.until_phase(Phase.SUCCEEDED)
+    await stage.rest()
+    assert [least for _, least, _ in scaling.seen] == [1, 3, 3, 1, 3, 5]
+
+
+async def test_what_it_grew_to_in_mid_rollout_is_its_own_to_take_back(stage: Stage) -> None:
+    scaling = Scaling(stage)
+    await stage.onboarded(autoscaler(least=1, most=10))
+    await stage.pushed("2.0")
+    for size in (10, 6):
+        stage.cluster.edit(ref(DEPLOYMENT, "checkout-primary"), {"spec": {"replicas": size}}, "kube-controller-manager")
+        await stage.rest(15)
+        assert (scaling.seen[-1][:2], stage.primary["spec"]["replicas"]) == (("checkout-primary", 3), size)
+    await stage.until_phase(Phase.PROMOTING)
+    await stage.rest(1)
+    assert scaling.seen[-1][:2] == ("checkout-primary", 6), "a promotion ends with no fewer pods than it began with"
+    await stage.until_phase(Phase.SUCCEEDED)
+    await stage.until(lambda: scaling.seen[-1][:2] == ("checkout-primary", 1))
+    assert stage.primary["spec"]["replicas"] == 6
+
+
 async def test_a_controller_that_dies_between_leaves_nothing_held(stage: Stage) -> None:
     """What was held and what it was stand on the autoscaler itself, in one write: no crash parts them."""
     scaling = Scaling(stage)
