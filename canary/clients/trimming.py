@@ -28,12 +28,14 @@ NOBODY_EDITS = (POD, REPLICA_SET, ENDPOINT_SLICE, CONTROLLER_REVISION, EVENT, NA
 WRITER = ("manager", "time", "subresource")
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 OURS = "f:canary.delivery/"
+SHARED = ("f:replicas", "f:selector", "f:scaleTargetRef")
+"""Fields of a spec that people and the controller both set: who set them is told."""
 
 
 def trimmed(kind: Kind, manifest: dict[str, Any], schemas: frozenset[Kind] = frozenset()) -> Manifest:
-    """Return the manifest without what is never read: of managedFields all but who wrote when, and who set replicas
-    and what of ours; what kubectl applied last; pods' specs, all of a claim but its access modes, the schemas of CRDs,
-    what ConfigMaps and Secrets hold (their hash instead). Of those of `schemas` stays which fields there are."""
+    """Return the manifest without what is never read: of managedFields all but who wrote when, and who set what is
+    shared and what of ours; what kubectl applied last; pods' specs, all of a claim but its access modes, the schemas of
+    CRDs, what ConfigMaps and Secrets hold (their hash instead). Of those of `schemas` stays which fields there are."""
     if kind in CONTENTS:
         return without_content(manifest)
     metadata = dict(manifest["metadata"])
@@ -57,13 +59,13 @@ def trimmed(kind: Kind, manifest: dict[str, Any], schemas: frozenset[Kind] = fro
 
 
 def _writer(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Return who wrote and when, and whether that set replicas; where an annotation of ours was set (a command), also
-    that, and whether the pod template was: of all fields these are the ones that are asked for."""
+    """Return who wrote and when, and which of the shared fields that set; where an annotation of ours was set (a
+    command), also that, and whether the pod template was: of all fields these are the ones that are asked for."""
     kept = {key: entry[key] for key in WRITER if key in entry}
     fields = entry.get("fieldsV1") or {}
     annotations = (fields.get("f:metadata") or {}).get("f:annotations") or {}
     ours = {key: value for key, value in annotations.items() if key.startswith(OURS)}
-    asked = ("f:replicas", "f:template") if ours else ("f:replicas",)
+    asked = (*SHARED, "f:template") if ours else SHARED
     spec: dict[str, Any] = {key: {} for key in asked if key in (fields.get("f:spec") or {})}
     about = {"f:metadata": {"f:annotations": ours} if ours else {}, "f:spec": spec}
     if told := {key: value for key, value in about.items() if value}:

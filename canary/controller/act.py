@@ -204,19 +204,21 @@ class Act:
             await self.hands.create(around.shape)
         for service in (*([around.apex] if around.apex is not None else []), *around.others):
             patch = selector_patch(service, self.seen.name, narrow=wanted is ApexWanted.NARROW)
-            await self.hands.patch(service, patch)
+            await self.hands.share(service, patch, wanted)
 
     async def _candidate(self) -> None:
-        wanted = self.decision.wanted.target
+        wanted, phase = self.decision.wanted.target, self.decision.status.phase
         if wanted is not None and self.target is not None:
-            self.target = await self.hands.patch(self.target, target_patch(self.target, wanted))
+            wish = (phase, wanted.replicas, wanted.held)
+            self.target = await self.hands.share(self.target, target_patch(self.target, wanted), wish)
 
     async def _autoscale(self) -> None:
         """Point the user's autoscaler where it belongs, and hold or give back its least size."""
         scaler, wanted = self.seen.scaler, self.decision.wanted
         if scaler is None or (wanted.scaler is ScalerWanted.LEAVE and wanted.floor is None):
             return
-        await self.hands.patch(scaler.manifest, change(scaler, self.seen.name, wanted.scaler, wanted.floor))
+        patch = change(scaler, self.seen.name, wanted.scaler, wanted.floor)
+        await self.hands.share(scaler.manifest, patch, (wanted.scaler, wanted.floor))
 
     async def _forget_revisions(self) -> None:
         keep = self.decision.wanted.keep

@@ -2,7 +2,8 @@
 
 An object that was as wanted and is not any more, while the wish is the same, was edited: it is put back. Ten times in
 a minute, and it is left alone until nobody has touched it for a minute (ROLLOUT section 7); a new wish, such as weight
-0, is written all the same. Kept in memory only: a restart forgets the count, never an object.
+0, is written all the same. Objects of the user's that are shared are put back for as long as it takes, but no more than
+so often in a minute. Kept in memory only: a restart forgets the count, never an object.
 """
 
 from __future__ import annotations
@@ -16,14 +17,15 @@ from typing import Any
 
 from canary.controller.names import MANAGER, resource_version
 from canary.ports import Clock
-from canary.rollout.model import Fault, Notice
+from canary.rollout.model import SOMEBODY, Fault, Notice
 from meshes.contract import Manifest, ObjectRef
 
 EDITS = 10
 WITHIN = timedelta(minutes=1)
+PUT_BACK = 30
+"""So often in a minute a shared object is put back: what applies a manifest every few seconds is answered each time."""
 TOLD_AGAIN = timedelta(hours=1)
 """People are told of one object once in this time; each repair is an Event."""
-SOMEBODY = "somebody"
 
 
 @dataclass(slots=True)
@@ -42,12 +44,36 @@ class _Object:
         return not self.edits or now - self.edits[-1] >= WITHIN
 
 
+@dataclass(slots=True)
+class _Shared:
+    """When one object of the user's was put back as it is wished now; `waits` while that was too often."""
+
+    wish: str = ""
+    put_back: deque[datetime] = field(default_factory=lambda: deque(maxlen=PUT_BACK))
+    waits: bool = False
+
+    def is_often(self, now: datetime) -> bool:
+        """Return whether it was put back as often as is allowed in a minute."""
+        return len(self.put_back) == PUT_BACK and now - self.put_back[0] < WITHIN
+
+
 class Drift:
     """The edits of one canary's objects."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._objects: dict[ObjectRef, _Object] = {}
+        self._shared: dict[ObjectRef, _Shared] = {}
+
+    def may_put_back(self, ref: ObjectRef, wish: object) -> bool:
+        """Return whether a shared object may be written now, and count that; a new wish always may."""
+        known, now, text = self._shared.setdefault(ref, _Shared()), self._clock.now(), _text(wish)
+        if known.wish != text:
+            self._shared[ref] = known = _Shared(wish=text)
+        known.waits = known.is_often(now)
+        if not known.waits:
+            known.put_back.append(now)
+        return not known.waits
 
     def is_edited(self, ref: ObjectRef, wish: object) -> bool:
         """Return whether the object, which is not as wished, was so before."""
@@ -99,10 +125,11 @@ class Drift:
         ]
 
     def calm_in(self) -> timedelta | None:
-        """Return when the next contested object may be put back, None when none is contested."""
+        """Return when the next object that is left alone for now may be put back, None when none is."""
         now = self._clock.now()
-        contested = (known for known in self._objects.values() if known.contested and not known.calm(now))
-        return min((known.edits[-1] + WITHIN - now for known in contested), default=None)
+        contested = [known.edits[-1] for known in self._objects.values() if known.contested and not known.calm(now)]
+        waiting = [known.put_back[0] for known in self._shared.values() if known.waits and known.is_often(now)]
+        return min((since + WITHIN - now for since in (*contested, *waiting)), default=None)
 
 
 def editor(live: Manifest | None) -> str:

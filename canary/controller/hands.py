@@ -39,6 +39,12 @@ class Hands:
         self._answered(ref, wish)
         return kept
 
+    async def share(self, live: Manifest, patch: Mapping[str, Any], wish: object) -> Manifest:
+        """Apply a merge patch to an object that people write too, unless it was put back very often of late."""
+        if patch and self._drift is not None and not self._drift.may_put_back(ref_of(live), wish):
+            return live
+        return await self.patch(live, patch)
+
     async def make(self, manifest: Manifest, wish: object) -> Manifest | None:
         """Create an object of ours that answers a wish, unless somebody keeps deleting it; else as `create`."""
         ref = ref_of(manifest)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from canary.controller import pods as podlist
 from canary.controller.commands import command_on
 from canary.controller.config import Config, config_faults, is_intact
-from canary.controller.drift import editor
+from canary.controller.drift import editor, setter
 from canary.controller.indexes import pods_of_sets, routed, sets_of
 from canary.controller.measure import Subject, pods_of
 from canary.controller.names import (
@@ -24,7 +24,7 @@ from canary.controller.scalers import Scaler, scalers_of, seen
 from canary.controller.services import Around, is_narrow, look_around, narrowed
 from canary.controller.sides import Sight, primary_now, primary_pods, target_now
 from canary.ports import CONTROLLER_REVISION, DEPLOYMENT, NAMESPACE, Cluster, ref_of
-from canary.rollout.model import Apex, Command, Fault, Plan, Side, Status, World
+from canary.rollout.model import SOMEBODY, Apex, Command, Fault, Plan, Side, Status, World
 from meshes.contract import ANY, Claiming, Kind, Manifest, ObjectRef, Route, RouteError, Seen, Workload, resolved
 
 
@@ -255,9 +255,16 @@ def _apex(sight: Sight, around: Around) -> Apex:
     return Apex(
         exists=True,
         narrow=not wide,
-        widened_by=editor(wide[0] if wide else None),
+        wide=wide[0]["metadata"]["name"] if wide else "",
+        widened_by=_widened_by(wide[0]) if wide else SOMEBODY,
         primary_only=all(podlist.only_lists(listed, pods) for listed in behind),
     )
+
+
+def _widened_by(service: Manifest) -> str:
+    """Return who owns the selector; who takes keys out of it need not own any, and is then the newest writer."""
+    by = setter(service, "selector")
+    return editor(service) if by == SOMEBODY else by
 
 
 def _terminating(cluster: Cluster, namespace: str) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from canary.controller.drift import setter
 from canary.controller.indexes import goals
 from canary.controller.names import PREFIX, annotations_of, primary_ref
 from canary.ports import DEPLOYMENT, HPA, Cluster
@@ -73,7 +74,12 @@ def scalers_of(cluster: Cluster, namespace: str, target: str) -> Sequence[Scaler
 
 def seen(scaler: Scaler, target: str) -> Autoscaler:
     """Return what the rules must know of it."""
-    return Autoscaler(at_primary=scaler.goal != target, floor=scaler.least)
+    return Autoscaler(
+        at_primary=scaler.goal != target,
+        floor=scaler.least,
+        name=scaler.name,
+        aimed_by=setter(scaler.manifest, "scaleTargetRef"),
+    )
 
 
 def change(scaler: Scaler, target: str, wanted: ScalerWanted, floor: int | None) -> dict[str, Any]:

@@ -1,19 +1,24 @@
-"""The conditions Ready and Promoted, as `kubectl wait` reads them."""
+"""The conditions Ready and Promoted, as `kubectl wait` reads them, and Contested while somebody sets fields back."""
 
 from __future__ import annotations
 
+from canary.rollout.contests import remedy
 from canary.rollout.model import Condition, Status, Truth
 from canary.rollout.phases import Phase
 from canary.rollout.situation import Pass
 
 READY = "Ready"
 PROMOTED = "Promoted"
+CONTESTED = "Contested"
 
 
 def conditions(it: Pass, message: str) -> tuple[Condition, ...]:
-    """Return both conditions of a status; `since` moves only when the truth changes. Foreign ones stay."""
-    own = (_ready(it, message), _promoted(it, message))
-    foreign = tuple(old for old in it.status.conditions if old.type not in (READY, PROMOTED))
+    """Return the conditions of a status; `since` moves only when the truth changes. Foreign ones stay.
+
+    Contested is there while somebody keeps setting back a field that is shared, and gone once that was quiet.
+    """
+    own = (_ready(it, message), _promoted(it, message), *_contested(it))
+    foreign = tuple(old for old in it.status.conditions if old.type not in (READY, PROMOTED, CONTESTED))
     return (*(_since(it.status, new) for new in own), *foreign)
 
 
@@ -40,6 +45,18 @@ def _ready(it: Pass, message: str) -> Condition:
         return Condition(type=READY, status=Truth.FALSE, reason="PrimaryDeleted", message=message, since=it.now)
     told = "The spec is valid and every object is in place"
     return Condition(type=READY, status=Truth.TRUE, reason=READY, message=told, since=it.now)
+
+
+def _contested(it: Pass) -> tuple[Condition, ...]:
+    contests = it.memory.contests
+    told = [
+        f"{one.field} is set back again and again by {one.by}; {remedy(reason, it.plan.target)}"
+        for reason, one in sorted(contests.items())
+    ]
+    if not told:
+        return ()
+    reason, message = min(contests), "; ".join(told)
+    return (Condition(type=CONTESTED, status=Truth.TRUE, reason=reason, message=message, since=it.now),)
 
 
 def _promoted(it: Pass, message: str) -> Condition:

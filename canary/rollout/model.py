@@ -22,6 +22,7 @@ from canary.rollout.status import (
     CheckResult,
     CommandName,
     Condition,
+    Contest,
     LastCommand,
     Memory,
     Outcome,
@@ -33,6 +34,7 @@ from canary.rollout.status import (
     Truth,
 )
 from canary.rollout.world import (
+    SOMEBODY,
     Answer,
     Apex,
     Autoscaler,
@@ -50,6 +52,7 @@ from canary.rollout.world import (
 )
 
 __all__ = [
+    "SOMEBODY",
     "Answer",
     "Apex",
     "ApexWanted",
@@ -60,6 +63,7 @@ __all__ = [
     "Command",
     "CommandName",
     "Condition",
+    "Contest",
     "Counts",
     "Decision",
     "Fault",

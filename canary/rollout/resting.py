@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 
+from canary.rollout.contests import RESETS, noted, recent_resets, replicas_of
 from canary.rollout.ends import closed
 from canary.rollout.model import Decision, Notice, Outcome, Stage, Status, TargetWanted
 from canary.rollout.phases import Phase
@@ -12,9 +12,6 @@ from canary.rollout.reasons import Reason
 from canary.rollout.situation import Pass, remember
 from canary.rollout.starting import begin, start_blocker
 from canary.rollout.wanted import answer
-
-RESETS = 3
-RESETS_WITHIN = timedelta(minutes=10)
 
 
 def resting(it: Pass) -> Decision:
@@ -49,14 +46,15 @@ def _back_to_zero(it: Pass) -> tuple[Pass, tuple[Notice, ...]]:
         it = it.on(remember(it.status, hold=False))
     if target.replicas == 0 or target.generation == memory.reset_generation:
         return it, ()
-    recent = tuple(moment for moment in memory.resets if it.now - moment < RESETS_WITHIN)
+    recent = recent_resets(it)
     if len(recent) >= RESETS:
         text = (
             f"Replicas of the Deployment were set {RESETS} times in ten minutes, the last time by {target.sized_by}, "
             f"and are left at {target.replicas}: its pods get no traffic; take `replicas` out of what is applied, or "
             "set it to 0"
         )
-        status = remember(it.status, reset_generation=target.generation, contested_generation=target.generation)
+        status = noted(it, Reason.REPLICAS_CONTESTED, replicas_of(it), target.sized_by)
+        status = remember(status, reset_generation=target.generation, contested_generation=target.generation)
         return it.on(status), (Notice(reason=Reason.REPLICAS_CONTESTED, text=text, warning=True),)
     status = remember(it.status, resets=(*recent, it.now), reset_generation=target.generation)
     text = (
@@ -68,8 +66,7 @@ def _back_to_zero(it: Pass) -> tuple[Pass, tuple[Notice, ...]]:
 
 def contested(it: Pass) -> bool:
     """Return whether replicas were set so often of late that they are left alone."""
-    recent = [moment for moment in it.memory.resets if it.now - moment < RESETS_WITHIN]
-    return len(recent) >= RESETS and it.target.generation == it.memory.contested_generation
+    return len(recent_resets(it)) >= RESETS and it.target.generation == it.memory.contested_generation
 
 
 def target_at_rest(it: Pass, *, clear: bool = False) -> TargetWanted | None:

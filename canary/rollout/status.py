@@ -148,6 +148,15 @@ class Stage(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Contest:
+    """A field that somebody keeps setting back: which, of which object, by whom, and when that was last noted."""
+
+    field: str
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
     """What the rules must remember beyond what people see. Times are when the controller saw the thing, None if not."""
 
@@ -222,6 +231,12 @@ class Memory:
     reset_generation: int = 0
     contested_generation: int = 0
     """The generation whose replicas are left alone."""
+    aimed: bool = False
+    """The autoscaler was seen at the primary, or was put back since: one that points elsewhere was set so."""
+    retargeted: tuple[datetime, ...] = ()
+    """When somebody pointed the autoscaler elsewhere, newest last, of one day."""
+    contests: Mapping[str, Contest] = field(default_factory=dict)
+    """What somebody keeps setting back, by the reason of its message; forgotten once it was quiet."""
 
     # Going
     target_gone_at: datetime | None = None

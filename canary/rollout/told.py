@@ -1,10 +1,11 @@
-"""What is told beside the phases: faults, a widened apex, a deleted `-primary`, a target that is gone; each once."""
+"""What is told beside the phases: faults, what somebody sets back, a deleted `-primary`, a target that is gone."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 from hashlib import blake2b
 
+from canary.rollout.contests import followed
 from canary.rollout.model import Decision, Fault, Notice, Status, Wanted
 from canary.rollout.reasons import Reason
 from canary.rollout.replacing import deleted_notice
@@ -26,7 +27,8 @@ def aside(before: Status, it: Pass) -> tuple[Pass, tuple[Notice, ...]]:
         told.pop(Reason.PRIMARY_DELETED, None)
     if not it.world.leaving:
         told.pop(Reason.LEAVING_WAITS, None)
-    notices += _gone(before, it) + _widened(before, it, told)
+    it, contests = followed(before, it, told)
+    notices += _gone(before, it) + _widened(before, it, told) + contests
     return (it if told == it.memory.told else it.on(remember(it.status, told=told))), notices
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from canary.rollout.contests import QUIET, RESETS_WITHIN
 from canary.rollout.evaluating import TELL_AGAIN
 from canary.rollout.grid import newest_scrape, on_grid
 from canary.rollout.model import Stage
 from canary.rollout.questions import questions
-from canary.rollout.resting import RESETS_WITHIN
 from canary.rollout.situation import TARGET_PATIENCE, Pass
 from canary.rollout.stepping import PULL_PATIENCE
 from canary.rollout.windows import looks
@@ -47,6 +47,8 @@ def _moments(it: Pass) -> Iterator[datetime]:
             yield since + duration
     if it.target.replicas and memory.resets:
         yield memory.resets[0] + RESETS_WITHIN
+    for contest in memory.contests.values():
+        yield contest.at + QUIET
     yield from _scrapes(it)
 
 

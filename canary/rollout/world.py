@@ -10,6 +10,9 @@ from enum import StrEnum
 from canary.rollout.status import CommandName, Revision
 from meshes.contract import Seen
 
+SOMEBODY = "somebody"
+"""Who wrote a field where the API server does not tell."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
@@ -47,7 +50,7 @@ class Target:
     progress_deadline: timedelta
     stale: int = 0
     trouble: Trouble = Trouble()
-    sized_by: str = "somebody"
+    sized_by: str = SOMEBODY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,22 +80,28 @@ class Apex:
     """The apex and the other Services that match the target's pods.
 
     `narrow`: the selectors of all of them select the primary alone. `primary_only`: their EndpointSlices list ready
-    pods of the primary and no other pod. `widened_by` changed the first that is not narrow last, as far as the API
-    server tells.
+    pods of the primary and no other pod. `wide` names the first that is not narrow, "" for none; `widened_by` set its
+    selector, as far as the API server tells.
     """
 
     exists: bool
     narrow: bool
     primary_only: bool
-    widened_by: str = "somebody"
+    wide: str = ""
+    widened_by: str = SOMEBODY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Autoscaler:
-    """The user's HorizontalPodAutoscaler or ScaledObject: whether it points at the primary, and its least size."""
+    """The user's HorizontalPodAutoscaler or ScaledObject: whether it points at the primary, and its least size.
+
+    `name` is kind and name; `aimed_by` set where it points, as far as the API server tells.
+    """
 
     at_primary: bool
     floor: int
+    name: str = "the autoscaler"
+    aimed_by: str = SOMEBODY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

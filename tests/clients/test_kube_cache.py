@@ -122,6 +122,8 @@ def test_of_who_set_what_stays_what_commands_need_and_what_kubectl_applied_goes(
         {"manager": "me", "time": "t2", "fieldsV1": {**command, "f:spec": {"f:template": {"f:spec": {}}}}},
         {"manager": "you", "time": "t3", "fieldsV1": command},
         {"manager": "git", "time": "t4", "fieldsV1": {"f:spec": {"f:replicas": {}, "f:template": {}}}},
+        {"manager": "net", "time": "t5", "fieldsV1": {"f:spec": {"f:selector": {"f:app": {}}, "f:ports": {}}}},
+        {"manager": "hpa", "time": "t6", "fieldsV1": {"f:spec": {"f:scaleTargetRef": {"f:name": {}}}}},
     ]
     applied = {"kubectl.kubernetes.io/last-applied-configuration": "{}", "kept": "yes"}
     metadata = {"name": "checkout", "managedFields": entries, "annotations": applied}
@@ -136,6 +138,8 @@ def test_of_who_set_what_stays_what_commands_need_and_what_kubectl_applied_goes(
                 {"manager": "me", "time": "t2", "fieldsV1": {**ours, "f:spec": {"f:template": {}}}},
                 {"manager": "you", "time": "t3", "fieldsV1": ours},
                 {"manager": "git", "time": "t4", "fieldsV1": {"f:spec": {"f:replicas": {}}}},
+                {"manager": "net", "time": "t5", "fieldsV1": {"f:spec": {"f:selector": {}}}},
+                {"manager": "hpa", "time": "t6", "fieldsV1": {"f:spec": {"f:scaleTargetRef": {}}}},
             ],
             "annotations": {"kept": "yes"},
         },

@@ -79,7 +79,9 @@ async def test_a_scaled_object_is_followed_and_its_own_hpa_let_be(cluster: InMem
     await eventually(cluster, lambda: cluster.get(ref(SCALED_OBJECT)) and cluster.get(ref(HPA, "keda-hpa-checkout")))
     found = scalers_of(cluster, "shop", "checkout")
     assert [one.name for one in found] == ["ScaledObject checkout"]
-    assert seen(found[0], "checkout") == Autoscaler(at_primary=False, floor=3)
+    assert seen(found[0], "checkout") == Autoscaler(
+        at_primary=False, floor=3, name="ScaledObject checkout", aimed_by="kubectl"
+    )
     assert change(found[0], "checkout", ScalerWanted.PRIMARY, 4) == {
         "metadata": {"annotations": {NOTE: '{"held": 4, "was": 3}'}},
         "spec": {"scaleTargetRef": {"name": "checkout-primary"}, "minReplicaCount": 4},

@@ -118,6 +118,28 @@ async def test_one_that_git_resets_in_mid_rollout_is_put_back_and_still_held(sta
     assert scaling.ambiguous == set()
 
 
+async def test_a_scaled_object_that_git_resets_in_mid_rollout_is_put_back_and_still_held(stage: Stage) -> None:
+    meta = {"name": "checkout", "namespace": "shop"}
+    spec = {"scaleTargetRef": {"name": "checkout"}, "minReplicaCount": 1, "triggers": [{"type": "cpu"}]}
+    theirs = {"apiVersion": "keda.sh/v1alpha1", "kind": SCALED_OBJECT.kind, "metadata": meta, "spec": spec}
+
+    def now() -> tuple[str, int]:
+        live = stage.cluster.now(ref(SCALED_OBJECT))["spec"]
+        return live["scaleTargetRef"]["name"], live["minReplicaCount"]
+
+    await stage.onboarded(theirs)
+    await stage.pushed("2.0")
+    stage.forget()
+    for _ in range(3):
+        stage.cluster.replace(theirs)
+        await stage.until(lambda: now() == ("checkout-primary", 3), within=1)
+        await stage.rest(5)
+    assert stage.reasons[-1] == "AutoscalerContested"
+    assert "ScaledObject checkout was pointed away" in stage.told.notes[-1].text
+    await stage.until_serving("2.0")
+    await stage.until(lambda: now() == ("checkout-primary", 1))
+
+
 async def test_a_least_size_that_people_set_in_mid_rollout_is_theirs_at_the_end(stage: Stage) -> None:
     scaling = Scaling(stage)
     await stage.onboarded(autoscaler(least=1))
