@@ -15,6 +15,7 @@ from canary.rollout.reasons import Reason
 from canary.rollout.situation import WIDENINGS, Pass, remember
 
 TIMES = WIDENINGS
+AGAIN_AND_AGAIN = "the selector of a Service is set back again and again"
 WITHIN = timedelta(days=1)
 RESETS = 3
 RESETS_WITHIN = timedelta(minutes=10)
@@ -43,6 +44,22 @@ def followed(before: Status, it: Pass, told: dict[str, datetime]) -> tuple[Pass,
     it, notices = _autoscaler(it, told)
     going_on = {reason: one for reason, one in it.memory.contests.items() if it.now - one.at < QUIET}
     return (it if going_on == it.memory.contests else it.on(remember(it.status, contests=going_on))), notices
+
+
+def restless(it: Pass) -> bool:
+    """Return whether the apex was widened so often of late that no weight lasts until it can be judged.
+
+    Each time that it is narrow again the weight settles anew and its windows begin anew.
+    """
+    widened, judged_after = it.memory.widened, judgement_takes(it)
+    if len(widened) < TIMES or it.now - widened[-1] >= judged_after:
+        return False
+    return widened[-1] - widened[0] < judged_after * (TIMES - 1)
+
+
+def judgement_takes(it: Pass) -> timedelta:
+    """Return how long a weight lasts until its first evaluation."""
+    return it.plan.timing.settle + it.plan.interval
 
 
 def remedy(reason: str, target: str) -> str:

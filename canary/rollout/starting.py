@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from canary.rollout.contests import AGAIN_AND_AGAIN, restless
 from canary.rollout.ends import closed, end_notice, reverted, rolling_back
 from canary.rollout.model import Decision, Notice, Outcome, Revision, Stage, Status
 from canary.rollout.phases import Phase
@@ -39,7 +40,7 @@ def start_blocker(it: Pass) -> str:
         return "the ReplicaSet of the new template was not seen yet"
     if not it.primary_serves:
         return blocker(it) or "the primary has no ready pods"
-    return blocker(it)
+    return blocker(it) or (AGAIN_AND_AGAIN if restless(it) else "")
 
 
 def first_weight(it: Pass) -> int:

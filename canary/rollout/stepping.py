@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import assert_never
 
+from canary.rollout.contests import AGAIN_AND_AGAIN, restless
 from canary.rollout.ends import rolling_back
 from canary.rollout.evaluating import Judged, judge, judge_recovery, last_step
 from canary.rollout.model import Decision, Notice, Result, Side, Stage, Status
@@ -107,7 +108,12 @@ def _lost(it: Pass) -> Decision | None:
 
 
 def _widened(it: Pass) -> Decision | None:
-    """Answer an apex that reaches the candidate's pods: wait for the drain time, then clear and start again."""
+    """Answer an apex that reaches the candidate's pods: wait for the drain time, then clear and start again.
+
+    At once where that happens so often that nothing could be judged: what is not judged may fail every request.
+    """
+    if restless(it) and not it.memory.promote_asked:
+        return clear_again(it, AGAIN_AND_AGAIN)
     if it.memory.wide_since is None:
         return None
     if not it.passed(it.memory.wide_since, it.plan.timing.drain):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from canary.rollout.contests import QUIET, RESETS_WITHIN
+from canary.rollout.contests import QUIET, RESETS_WITHIN, judgement_takes
 from canary.rollout.evaluating import TELL_AGAIN
 from canary.rollout.grid import newest_scrape, on_grid
 from canary.rollout.model import Stage
@@ -47,6 +47,8 @@ def _moments(it: Pass) -> Iterator[datetime]:
             yield since + duration
     if it.target.replicas and memory.resets:
         yield memory.resets[0] + RESETS_WITHIN
+    if memory.widened:
+        yield memory.widened[-1] + judgement_takes(it)
     for contest in memory.contests.values():
         yield contest.at + QUIET
     yield from _scrapes(it)

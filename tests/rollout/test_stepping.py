@@ -25,8 +25,10 @@ from tests.rollout.builders import (
     NEW,
     a_plan,
     a_target,
+    a_world,
     answered,
     at,
+    at_rest,
     decided,
     steps,
     told,
@@ -246,6 +248,23 @@ def test_an_apex_that_stays_wide_clears_the_candidate_and_starts_again_once_it_i
     assert (cleared.weight, cleared.status.memory.stage) == (0, Stage.CLEARING)
     assert (waits.status.memory.stage, waits.wanted.target) == (Stage.CLEARING, TargetWanted(replicas=0))
     assert (begins.status.memory.stage, begins.wanted.target) == (Stage.PREPARING, held(1))
+
+
+@pytest.mark.parametrize(
+    ("widened", "seconds", "goes_on"),
+    [((0, 30, 60), 60, False), ((0, 69, 139), 139, False), ((0, 70, 140), 140, True), ((0, 30, 60), 130, True)],
+    ids=["every 30 s", "a second too often for its windows", "seldom enough to be judged between", "over by now"],
+)
+def test_a_weight_that_is_never_judged_because_the_apex_is_widened_so_often_goes(
+    widened: tuple[int, ...], seconds: int, goes_on: bool
+) -> None:
+    """An interval of 60 s and 10 s to settle: a weight is judged 70 s after the apex was last wide."""
+    status = under_test(memory_widened=tuple(at(moment) for moment in widened), memory_weight_at=at(seconds - 5))
+    decision = decided(status, WORLD, seconds=seconds)
+    begins = decided(at_rest(memory_widened=status.memory.widened), a_world(target=a_target(NEW)), seconds=seconds)
+
+    assert (decision.weight == 5, begins.status.phase is Phase.PROGRESSING) == (goes_on, goes_on)
+    assert goes_on or decision.again_in is not None
 
 
 def test_suspend_holds_all_but_the_weight_that_pods_no_longer_carry() -> None:

@@ -1,82 +1,19 @@
 """Something re-applies the user's manifests every few seconds: no endless fight, no rollout lost, and what should not
-be in Git is named. Argo CD applies client-side (maps are merged), Flux server-side with force (a selector is replaced). tests/api has
-both on a real API server.
+be in Git is named. Argo CD applies client-side (maps are merged), Flux server-side with force (a selector is replaced);
+tests/api has both on a real API server.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-
 import pytest
 
 from canary.ports import EVENT, HPA, SERVICE
-from canary.rollout.model import Truth
 from canary.rollout.phases import Phase
-from canary.sandbox.calls import Verb
-from meshes.contract import Manifest
 from tests.builders import autoscaler, deployment, ref, service
+from tests.scenarios.git import MINUTES, NARROW, argo, flux, texts, writes_of
 from tests.scenarios.stage import Stage, image
 
 pytestmark = pytest.mark.looptime
-
-NARROW = {"app": "checkout", "canary.delivery/role": "primary", "canary.delivery/target": "checkout"}
-MINUTES = 10
-
-
-@asynccontextmanager
-async def again_and_again(sync: Callable[[], object], every: float = 5.0) -> AsyncIterator[None]:
-    """Call `sync` every so many seconds while the block runs."""
-
-    async def syncing() -> None:
-        while True:
-            sync()
-            await asyncio.sleep(every)
-
-    task = asyncio.create_task(syncing(), name="gitops")
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-
-def argo(stage: Stage, *manifests: Manifest, every: float = 5.0) -> AbstractAsyncContextManager[None]:
-    """Apply the manifests as Argo CD does."""
-
-    def sync() -> None:
-        for manifest in manifests:
-            stage.cluster.apply(manifest, "argocd-controller")
-
-    return again_and_again(sync, every)
-
-
-def flux(stage: Stage, *manifests: Manifest, every: float = 5.0) -> AbstractAsyncContextManager[None]:
-    """Apply the manifests, and a Service `checkout` with the selector of before, as Flux does."""
-
-    def sync() -> None:
-        for manifest in manifests:
-            stage.cluster.apply(manifest, "kustomize-controller")
-        selector = {"app": "checkout", "canary.delivery/role": None, "canary.delivery/target": None}
-        stage.cluster.edit(ref(SERVICE), {"spec": {"selector": selector}}, "kustomize-controller")
-
-    return again_and_again(sync, every)
-
-
-def writes_of(stage: Stage) -> dict[str, int]:
-    """How often the controller wrote each kind, Events included."""
-    found: dict[str, int] = {}
-    for (verb, kind), count in stage.client.requests.counts.items():
-        if verb is not Verb.READ:
-            found[kind.kind] = found.get(kind.kind, 0) + count
-    return found
-
-
-def texts(stage: Stage, reason: str) -> list[str]:
-    """What was told for a reason."""
-    return [note.text for note in stage.told.notes if note.reason == reason]
 
 
 async def test_what_git_should_say_costs_no_write(stage: Stage) -> None:
@@ -138,120 +75,6 @@ async def test_an_autoscaler_in_git_is_pointed_at_the_primary_each_time(stage: S
     ]
 
 
-CONTESTS = {
-    "replicas": (
-        "ReplicasContested",
-        "spec.replicas of Deployment checkout is set back again and again by argocd-controller; take `replicas` out of "
-        "what is applied, or set it to 0",
-    ),
-    "selector": (
-        "ApexContested",
-        "spec.selector of Service checkout is set back again and again by kustomize-controller; write into Git: "
-        "`canary.delivery/role: primary` and `canary.delivery/target: checkout` in it",
-    ),
-    "target": (
-        "AutoscalerContested",
-        "spec.scaleTargetRef of HorizontalPodAutoscaler checkout is set back again and again by argocd-controller; "
-        "write into Git: `name: checkout-primary` in it",
-    ),
-}
-
-
-def applied(stage: Stage, what: str, every: float) -> AbstractAsyncContextManager[None]:
-    """Apply one field that is shared as it should not be."""
-    match what:
-        case "replicas":
-            return argo(stage, deployment(replicas=3), every=every)
-        case "selector":
-            return flux(stage, every=every)
-        case _:
-            return argo(stage, autoscaler(least=2), every=every)
-
-
-def contested(stage: Stage) -> list[tuple[str, str]]:
-    """Reason and message of the condition, as it is now."""
-    return [(one.reason, one.message) for one in stage.status.conditions if one.type == "Contested"]
-
-
-@pytest.mark.parametrize("what", CONTESTS)
-async def test_a_condition_names_field_and_manager_until_it_was_quiet_for_an_hour(stage: Stage, what: str) -> None:
-    await stage.onboarded(autoscaler(least=2))
-    await stage.rest()
-    async with applied(stage, what, every=60):
-        await stage.rest(90)
-        assert contested(stage) == [], "twice may be chance"
-        await stage.rest(3 * 3600)
-        assert contested(stage) == [CONTESTS[what]]
-        assert stage.ready_condition.status is Truth.TRUE, "it serves as it should"
-    await stage.rest(3000)
-    assert contested(stage) == [CONTESTS[what]]
-    await stage.until(lambda: not contested(stage), within=1300)
-    await stage.rest()
-    stage.client.requests.clear()
-    await stage.rest(3 * 3600)
-    assert writes_of(stage) == {}
-
-
-@pytest.mark.parametrize("what", CONTESTS)
-async def test_a_controller_that_comes_anew_knows_how_often_it_was(stage: Stage, what: str) -> None:
-    await stage.onboarded(autoscaler(least=2))
-    await stage.rest()
-    async with applied(stage, what, every=60):
-        await stage.rest(90)
-        stage.controllers[-1].kill()
-        stage.start()
-        await stage.rest(180)
-    assert contested(stage) == [CONTESTS[what]]
-    assert stage.reasons.count(CONTESTS[what][0]) == 1
-
-
-@pytest.mark.parametrize("what", ["selector", "target"])
-async def test_however_often_a_field_is_set_back_the_writes_in_a_minute_are_bounded(stage: Stage, what: str) -> None:
-    kind = {"selector": "Service", "target": "HorizontalPodAutoscaler"}[what]
-    await stage.onboarded(autoscaler(least=2))
-    await stage.rest()
-    async with applied(stage, what, every=0.1):
-        await stage.rest(60)
-        stage.client.requests.clear()
-        await stage.rest(60 * MINUTES)
-        assert 25 * MINUTES <= writes_of(stage)[kind] <= 30 * MINUTES
-        assert sum(writes_of(stage).values()) <= 100 * MINUTES
-    await stage.until(lambda: stage.cluster.now(ref(SERVICE))["spec"]["selector"] == NARROW, within=61)
-    await stage.until(
-        lambda: stage.cluster.now(ref(HPA))["spec"]["scaleTargetRef"]["name"] == "checkout-primary", within=61
-    )
-
-
-async def test_several_at_once_are_named_together(stage: Stage) -> None:
-    await stage.onboarded(autoscaler(least=2))
-    async with argo(stage, deployment(replicas=3), autoscaler(least=2)), flux(stage):
-        await stage.rest(60)
-    [(reason, message)] = contested(stage)
-    assert reason == "ApexContested"
-    assert message == "; ".join(CONTESTS[what][1] for what in ("selector", "target"))
-    assert stage.candidate == (3, False), "pods that the Service may reach are not taken away"
-
-
-async def test_the_first_time_that_an_autoscaler_is_pointed_at_the_primary_is_nobodys_reset(stage: Stage) -> None:
-    await stage.onboarded()
-    for _ in range(3):
-        stage.cluster.apply(autoscaler(least=2))
-        await stage.rest(5)
-        stage.cluster.remove(ref(HPA))
-        await stage.rest(5)
-    assert not {"AutoscalerReset", "AutoscalerContested"} & {*stage.reasons}
-
-
-async def test_replicas_that_git_takes_from_the_candidate_in_mid_rollout_are_named(stage: Stage) -> None:
-    await stage.onboarded(replicas=6)
-    async with argo(stage, deployment(image=image("2.0"), replicas=1)):
-        await stage.until_weight(50)
-        await stage.rest(30)
-        assert contested(stage) == [CONTESTS["replicas"]]
-        await stage.until_phase(Phase.SUCCEEDED)
-    assert stage.serving == ["2.0"] * 6
-
-
 async def test_a_version_comes_through_while_git_says_replicas(stage: Stage) -> None:
     await stage.onboarded()
     async with argo(stage, deployment(image=image("2.0"), replicas=3)):
@@ -274,6 +97,21 @@ async def test_a_version_comes_through_while_the_selector_is_reset_each_minute(s
     async with flux(stage, deployment(image=image("2.0"), replicas=None), every=60):
         await stage.until(lambda: stage.serving == ["2.0"] * 3 and stage.status.phase is Phase.SUCCEEDED)
     assert stage.history == [("2.0", "promoted")]
+
+
+async def test_a_bad_version_is_not_kept_in_traffic_by_a_selector_that_is_reset_every_few_seconds(stage: Stage) -> None:
+    """Each reset begins the windows anew, so nothing could be judged: what cannot be judged carries nothing."""
+    await stage.onboarded()
+    await stage.pushed("2.0")
+    stage.canary_traffic(bad=1.0)
+    async with flux(stage, every=3):
+        await stage.until_weight(0, within=15)
+        stage.forget()
+        await stage.rest(60 * MINUTES)
+        assert (stage.weights, stage.serving) == ([0], ["1.0"] * 3)
+        assert "is set back again and again" in stage.status.message
+    await stage.until_phase(Phase.FAILED)
+    assert stage.history == [("2.0", "rolled_back")]
 
 
 async def test_nothing_advances_while_the_selector_is_reset_every_few_seconds_and_it_is_said_why(stage: Stage) -> None:
