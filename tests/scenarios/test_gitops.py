@@ -1,6 +1,5 @@
 """Something re-applies the user's manifests every few seconds: no endless fight, no rollout lost, and what should not
-be in Git is named. Argo CD applies client-side (maps are merged), Flux server-side with force (a selector is replaced);
-tests/api has both on a real API server.
+be in Git is named. Argo CD applies client-side (maps are merged), Flux server-side with force (a selector is replaced).
 """
 
 from __future__ import annotations
