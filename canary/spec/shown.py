@@ -64,7 +64,7 @@ class RolloutShown(Part):
 class ConditionShown(Part):
     """A condition, as Kubernetes has them."""
 
-    type: str = Field(description="Ready or Promoted; others are left as they are.")
+    type: str = Field(description="Ready, Promoted or Contested; others are left as they are.")
     status: str = Field(description=_one_of(Truth))
     reason: str | None = Field(None, description="One word for why, for programs.")
     message: str | None = Field(None, description="The same in a sentence, for people.")
@@ -105,7 +105,10 @@ class CanaryStatus(Part):
             Field(json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}),
         ]
         | None
-    ) = Field(None, description="Ready and Promoted, as `kubectl wait` reads them.")
+    ) = Field(
+        None,
+        description="Ready and Promoted, as `kubectl wait` reads them; Contested while somebody sets back what is shared.",
+    )
     slack: SlackShown | None = None
     version: int | None = Field(None, description="Of the status's form; an older controller reads no newer one.")
     memory: dict[str, Any] | None = Field(
