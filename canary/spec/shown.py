@@ -107,7 +107,7 @@ class CanaryStatus(Part):
         | None
     ) = Field(
         None,
-        description="Ready and Promoted, as `kubectl wait` reads them; Contested while somebody sets back what is shared.",
+        description="Ready and Promoted, as `kubectl wait` reads them; Contested while fields are set back.",
     )
     slack: SlackShown | None = None
     version: int | None = Field(None, description="Of the status's form; an older controller reads no newer one.")
