@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import suppress
 from typing import Any
 
@@ -12,6 +13,8 @@ from canary.clients.discovery import Discovery
 from canary.clients.kube_http import MERGE_PATCH, Call, KubeHttp
 from canary.errors import NotFound
 from canary.ports import Propagation, ref_of
+from canary.sandbox.cluster import LAST_APPLIED
+from canary.sandbox.merge import apply_patch
 from meshes.contract import Kind, Manifest, ObjectRef
 
 KNOWN_WITHIN_S = 60.0
@@ -54,6 +57,23 @@ class People:
         except NotFound:
             collection = self.path(ObjectRef(ref.kind, ref.namespace, ""))
             return await self._send(Call(method="POST", path=collection, what=str(ref), query=query, body=manifest))
+
+    async def apply_from_git(self, manifest: Manifest, by: str) -> Manifest:
+        """Create or change the object as client-side apply does, which is Argo CD's way: what others set stays, and
+        what was in the manifest last applied and is not in this one is taken away."""
+        ref = ref_of(manifest)
+        noted = {**(manifest["metadata"].get("annotations") or {}), LAST_APPLIED: json.dumps(manifest, sort_keys=True)}
+        wanted = {**manifest, "metadata": {**manifest["metadata"], "annotations": noted}}
+        try:
+            live = await self._send(Call(method="GET", path=self.path(ref), what=str(ref)))
+        except NotFound:
+            return await self.apply(wanted, by)
+        last = json.loads((live["metadata"].get("annotations") or {}).get(LAST_APPLIED, "{}"))
+        return await self.apply(apply_patch(last, wanted), by)
+
+    def in_newest_version(self, manifest: Manifest) -> Manifest:
+        """Return the manifest with the newest apiVersion of its kind that the cluster serves."""
+        return {**manifest, "apiVersion": self._discovery.resource(ref_of(manifest).kind).api_version}
 
     async def apply_by_force(self, manifest: Manifest, by: str) -> Manifest:
         """Apply the manifest server-side and take what others have, as `kubectl apply --server-side --force-conflicts`.
