@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from canary.lint.model import Document, Place, map_at, text_at, value_at
+from canary.lint import nearness
+from canary.lint.model import Document, Place, map_at, text_at, together, value_at
 from canary.rollout.model import Plan, Timing
 from canary.spec.annotations import canary_from_annotations, is_enabled
 from canary.spec.crd import GROUP, KIND
@@ -77,12 +78,28 @@ class Bundle:
         self._default = default
 
     def of(self, *kinds: str, near: Document | None = None) -> list[Document]:
-        """Return the documents of some kinds, of the namespace of `near` when that is given."""
-        found = [one for one in self.documents if one.kind in kinds]
-        return found if near is None else [one for one in found if together(one, near)]
+        """Return the documents of some kinds; with `near` as `seen_from` it, of its namespace."""
+        if near is None:
+            return [one for kind in kinds for one in self._by_kind.get(kind, ())]
+        return [one for one in self.seen_from(near, *kinds) if together(one, near)]
+
+    def seen_from(self, near: Document, *kinds: str) -> list[Document]:
+        """Return the documents of some kinds in any namespace that stand beside `near`: of each object one alone.
+
+        `canary.lint.nearness` says which.
+        """
+        same = [one for one in self.of(near.kind) if one.name == near.name]
+        return nearness.seen(near, same, self.of(*kinds))
+
+    @cached_property
+    def _by_kind(self) -> Mapping[str, list[Document]]:
+        found: dict[str, list[Document]] = {}
+        for one in self.documents:
+            found.setdefault(one.kind, []).append(one)
+        return found
 
     def named(self, kind: str, name: str, near: Document) -> Document | None:
-        """Return the document of that kind and name, of several the one that says most (others are patches of it)."""
+        """Return the document of that kind and name, as seen from `near`."""
         found = [one for one in self.of(kind, near=near) if one.name == name]
         return max(found, key=lambda one: len(one.lines), default=None)
 
@@ -134,11 +151,6 @@ class Bundle:
             )
         except SpecError:
             return None
-
-
-def together(one: Document, other: Document) -> bool:
-    """Return whether two objects may be of one namespace."""
-    return one.namespace == other.namespace or not one.namespace or not other.namespace
 
 
 def _readable(manifest: Mapping[str, Any]) -> dict[str, Any]:

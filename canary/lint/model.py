@@ -96,6 +96,11 @@ class Document:
         return Place(file=self.file, line=line, object=self.title, key=key_of(path))
 
 
+def together(one: Document, other: Document) -> bool:
+    """Return whether two objects may be of one namespace."""
+    return one.namespace == other.namespace or not one.namespace or not other.namespace
+
+
 def key_of(path: Path) -> str:
     """Return a path as people write it: `spec.ports[0].name`; of annotations and labels of ours the key alone."""
     if len(path) == 3 and path[1] in ("annotations", "labels"):

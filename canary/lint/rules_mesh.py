@@ -52,6 +52,9 @@ def _annotation(key: str, *values: str) -> _Mark:
     return _Mark(where="annotations", key=key, values=values)
 
 
+_AMBIENT = _label("istio.io/dataplane-mode", "ambient")
+_USE = _label("istio.io/use-waypoint")
+
 _DEMANDS: Mapping[str, _Demands] = {
     "istio": _Demands(
         joins=(
@@ -203,4 +206,25 @@ def _container_ports(deployment: Document) -> set[str]:
     return {str(port.get("containerPort")) for _, one in containers for _, port in maps_at(one, "ports")}
 
 
-RULES = (injection, port_protocol, opaque_ports)
+def waypoint(subject: Subject, bundle: Bundle) -> Iterator[Finding]:
+    """Pods in Istio's ambient mode whose Service has no waypoint: nothing reads its routes or counts its requests."""
+    service, deployment = apex_of(subject, bundle), subject.deployment
+    plan = subject.plan
+    if plan is None or service is None or deployment is None or plan.mesh not in ("istio", "gateway-api"):
+        return
+    namespace = bundle.named("Namespace", deployment.namespace, deployment) if deployment.namespace else None
+    ambient = _AMBIENT.stands(deployment, _POD) or (namespace and _AMBIENT.stands(namespace, ("metadata",)))
+    places = [document for document in (service, namespace) if document and _USE.stands(document, ("metadata",))]
+    named = str(map_at(places[0].manifest, "metadata", "labels")[_USE.key]) if places else ""
+    if ambient and named in ("", "none"):
+        yield Finding(
+            place=(places[0] if places else service).at("metadata", "labels", _USE.key),
+            rule="no-waypoint",
+            found=named,
+            allowed="the name of a waypoint, at the Service or its Namespace",
+            remedy=f"add the label {_USE.key} with its name: without one Istio splits and counts no requests",
+            level=Level.WARNING,
+        )
+
+
+RULES = (injection, port_protocol, opaque_ports, waypoint)

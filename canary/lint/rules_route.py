@@ -7,8 +7,9 @@ from typing import Any
 
 from canary.controller.names import canary_service_ref
 from canary.controller.services import Ports, ports_of
-from canary.lint.bundle import Bundle, Subject, together
-from canary.lint.model import Document, Finding, Level, maps_at
+from canary.lint.bundle import Bundle, Subject
+from canary.lint.model import Document, Finding, Level, maps_at, together
+from canary.lint.rules_mesh import port_protocol
 from canary.lint.rules_service import apex_of, is_number, with_ports
 from canary.rollout.model import Plan
 from canary.spec.faults import nearest
@@ -88,9 +89,15 @@ def conflicts(subject: Subject, bundle: Bundle) -> Iterator[Finding]:
             yield from _tried(own, lambda: adapter.render(asked, FIRST_WEIGHT, _placed(own, plan)), asked.apex)
             return
     for kind in adapter.kinds():
-        for document in bundle.of(kind.kind):
-            if document.group == kind.group:
+        for document in bundle.seen_from(subject.source, kind.kind):
+            if document.group == kind.group and not _is_told(document, subject, bundle):
                 yield from _tried(document, lambda: adapter.conflict(asked, [_placed(document, plan)]), asked.apex)  # noqa: B023
+
+
+def _is_told(document: Document, subject: Subject, bundle: Bundle) -> bool:
+    """Return whether another rule tells what is wrong with it, with the very key."""
+    told = (*route(subject, bundle), *port_protocol(subject, bundle))
+    return any((one.place.file, one.place.object) == (document.file, document.title) for one in told)
 
 
 def _tried(document: Document, ask: Callable[[], object], apex: str) -> Iterator[Finding]:

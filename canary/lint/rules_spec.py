@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from canary.lint.bundle import Bundle, Subject, together
-from canary.lint.model import Document, Finding, Level, Path, map_at, text_at
+from canary.lint.bundle import Bundle, Subject
+from canary.lint.model import Document, Finding, Level, Path, map_at, text_at, together
 from canary.rollout.model import CommandName
 from canary.spec.annotations import API_VERSION, ENABLED
 from canary.spec.crd import GROUP, KIND

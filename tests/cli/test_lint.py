@@ -34,6 +34,11 @@ def test_the_examples_are_clean() -> None:
         assert (ended.status, ended.out.rpartition(": ")[2]) == (0, "0 faults, 0 warnings, 0 notes\n"), ended.out
 
 
+def test_the_examples_of_all_meshes_are_clean_together() -> None:
+    ended = run("lint", "--strict", ROOT / "manifests" / "examples")
+    assert (ended.status, ended.out) == (0, "21 canaries: 0 faults, 0 warnings, 0 notes\n")
+
+
 def test_a_fault_is_a_line_and_exit_status_1(faulty: Path) -> None:
     assert run("lint", faulty) == Ended(
         status=1, out=f"{faulty}:8: {FAULT}\n1 canary: 1 faults, 0 warnings, 0 notes\n", error=""

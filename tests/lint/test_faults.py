@@ -10,10 +10,10 @@ from canary.lint.reading import read
 from canary.lint.rules import findings
 from canary.rollout.model import Timing
 from meshes import registry
-from tests.lint import cases_keys, cases_neighbours, cases_objects
+from tests.lint import cases_keys, cases_meshes, cases_neighbours, cases_objects
 from tests.lint.cases import FILE, SOUND, Case
 
-CASES = {**cases_keys.CASES, **cases_objects.CASES, **cases_neighbours.CASES}
+CASES = {**cases_keys.CASES, **cases_objects.CASES, **cases_neighbours.CASES, **cases_meshes.CASES}
 
 
 def linted(text: str, mesh: str = "istio") -> tuple[Finding, ...]:
