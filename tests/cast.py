@@ -12,8 +12,8 @@ import looptime
 import structlog
 from rich.console import Console
 
-from canary.cli.watch_view import event_line, fresh, line, screen
-from canary.cli.watched import Objects, Told, Traces, View, view
+from canary.cli.watch_view import Lines, screen
+from canary.cli.watched import Objects, Traces, View, view
 from canary.ports import CANARY, DEPLOYMENT, EVENT, POD, Watched
 from canary.rollout.phases import Phase
 from canary.sandbox.cluster import InMemoryCluster
@@ -32,9 +32,11 @@ canary watch checkout -n shop --until-done      # ends with the rollout, with th
 ```
 
 On a terminal `canary watch` fills the screen, whatever its width: where the rollout stands and until when it waits; the
-steps (✓ behind, ● now, ○ ahead); the split as decided and as read back from the mesh; each check with its value, limit,
-requests and a line of what it was before; the pods of both sides; the latest Events. `NO_COLOR` is heeded. Ctrl-C ends
-it and leaves the last picture. Where there is no terminal it prints a line for each change, which suits logs.
+steps (✓ behind, ● now, ○ ahead, ✗ where it was taken back); the split as decided and as read back from the mesh; each
+check with its value, limit, requests and a line of what it was before; the pods of both sides; the latest Events. All
+times are in UTC. `NO_COLOR` is heeded. Ctrl-C ends it, gives the terminal back and leaves the last picture; the exit
+status is then 130, and 143 where SIGTERM ended it. Where there is no terminal it prints a line for each change, which
+suits logs.
 
 What follows was taken by `make cast` from the controller in the embedded cluster, with steps of 20 % and 50 %, 20 s
 each, and 50 requests a second on each side.
@@ -49,8 +51,7 @@ class Cast:
         self.frames: list[str] = []
         self._stage = stage
         self._traces = Traces()
-        self._told: set[Told] = set()
-        self._line = ""
+        self._lines = Lines()
         stage.cluster.store.listen(self._note)
 
     def _view(self) -> View:
@@ -67,11 +68,7 @@ class Cast:
     def _note(self, event: Watched) -> None:
         if event.ref.kind not in (CANARY, EVENT) or self._stage.cluster.store.get(ref(CANARY)) is None:
             return
-        now = self._view()
-        self.lines += [event_line(told) for told in fresh(now, self._told)]
-        if line(now) != self._line:
-            self._line = line(now)
-            self.lines.append(f"{now.now.strftime('%H:%M:%S')} {self._line}")
+        self.lines += self._lines.fresh(self._view())
 
     def picture(self, caption: str) -> None:
         """Take the screen as it is now."""

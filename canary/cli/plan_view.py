@@ -74,18 +74,19 @@ def _readings(plan: Plan, line: Timeline, found: Readings) -> Iterator[str]:
 
 def _row(one: Reading) -> tuple[str, str, str, str, str]:
     told = one.because or ("" if one.passes is None else "passes" if one.passes else "would fail")
-    return one.name, shown(one.name, one.value), shown(one.name, one.limit), told, shown(one.name, one.proposed)
+    value, limit, proposed = (shown(one.builtin, number) for number in (one.value, one.limit, one.proposed))
+    return one.name, value, limit, told, proposed
 
 
-def shown(name: str, value: float | None) -> str:
-    """Return a value in the unit of its check, `-` for none."""
+def shown(builtin: Builtin | None, value: float | None) -> str:
+    """Return a value in the unit of its check (None for a query of the user's own), `-` for no value."""
     if value is None:
         return "-"
-    if name == Builtin.SUCCESS_RATE:
+    if builtin is None:
+        return f"{value:.4g}"
+    if builtin is Builtin.SUCCESS_RATE:
         return f"{value:.4g} %"
-    if name in list(Builtin):
-        return format_duration(timedelta(seconds=value))
-    return f"{value:.4g}"
+    return format_duration(timedelta(seconds=value))
 
 
 def _evidence(plan: Plan, per_second: float) -> str:

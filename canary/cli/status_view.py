@@ -81,6 +81,7 @@ def _facts(canary: Mapping[str, Any], status: Mapping[str, Any]) -> RenderableTy
         ("Started", status.get("startedAt")),
         ("Last command", told),
         ("Message", status.get("message")),
+        *([("Waits until", status["waitsUntil"])] if status.get("waitsUntil") else []),
     ):
         table.add_row(Text(f"{name}:"), value if isinstance(value, Text) else plain(value))
     return table

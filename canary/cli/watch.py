@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Annotated
@@ -17,13 +19,17 @@ from canary.cli.canaries import ContextOption, KubeconfigOption, NameArgument, N
 from canary.cli.following import Followed, Wanted, following, named
 from canary.cli.options import Output, OutputOption
 from canary.cli.status import as_json
-from canary.cli.watch_view import event_line, fresh, line, screen
-from canary.cli.watched import Objects, Told, Traces, View, view
+from canary.cli.watch_view import Lines, screen
+from canary.cli.watched import Objects, Traces, View, view
 from canary.controller.names import target_of
 from canary.ports import CANARY, DEPLOYMENT, EVENT, POD
 
 REDRAWN_S = 1.0
 """How often the screen is drawn anew when nothing changes: its times go on."""
+
+INTERRUPTED = 128 + signal.SIGINT
+TERMINATED = 128 + signal.SIGTERM
+"""Exit statuses, as shells have them, of a watch that a person or a program ended before the rollout did."""
 
 KINDS = (Wanted(kind=POD), Wanted(kind=DEPLOYMENT), Wanted(kind=EVENT, of="involvedObject.kind=Canary"))
 
@@ -52,8 +58,10 @@ def watch(  # noqa: PLR0913 - each is a flag that users know by its name
     try:
         drawing = _drawing(console) if output is Output.TEXT else nullcontext(_Objects())
         standing = asyncio.run(_watched(where, name, drawing, until_done=until_done))
-    except KeyboardInterrupt:
-        return
+    except KeyboardInterrupt as error:
+        raise typer.Exit(INTERRUPTED) from error
+    except asyncio.CancelledError as error:
+        raise typer.Exit(TERMINATED) from error
     if standing.result is not Result.PROMOTED:
         raise typer.Exit((standing.result or Result.ENDED).exit_status)
 
@@ -61,16 +69,18 @@ def watch(  # noqa: PLR0913 - each is a flag that users know by its name
 async def _watched(
     where: Where, name: str, drawing: AbstractAsyncContextManager[Draw], *, until_done: bool
 ) -> Standing:
-    async with following(where, (named(CANARY, name), *KINDS)) as followed, drawing as draw:
-        return await until_over(followed, name, draw, until_done=until_done)
+    task = asyncio.current_task()
+    if task is not None and threading.current_thread() is threading.main_thread():
+        # Without a word from it the terminal would be left as the full screen.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    async with following(where, (named(CANARY, name), *KINDS)) as followed:
+        await followed.canaries.read(name)  # a name that is not there is told before the screen is taken
+        async with drawing as draw:
+            return await until_over(followed, name, draw, until_done=until_done)
 
 
 async def until_over(followed: Followed, name: str, draw: Draw, *, until_done: bool) -> Standing:
-    """Draw each change until the rollout is over; without `until_done` until the Canary is gone.
-
-    Raises NotFound, with the Canaries that are there, when there is none of that name.
-    """
-    await followed.canaries.read(name)
+    """Draw each change until the rollout is over; without `until_done` until the Canary is gone."""
     awaited, traces = Awaited(Aim()), Traces()
     while True:
         canary = followed.get(CANARY, name)
@@ -125,20 +135,12 @@ class _Objects:
 
 
 class _Lines:
-    """Prints what is new as lines: each Event, and each change of where the rollout stands."""
+    """Prints what is new as lines: see `Lines`."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._told: set[Told] = set()
-        self._line = ""
+        self._lines = Lines()
 
     def __call__(self, now: View) -> None:
-        for told in fresh(now, self._told):
-            self._say(event_line(told))
-        standing = line(now)
-        if standing != self._line:
-            self._line = standing
-            self._say(f"{now.now.strftime('%H:%M:%S')} {standing}")
-
-    def _say(self, text: str) -> None:
-        self._console.out(text, highlight=False)
+        for text in self._lines.fresh(now):
+            self._console.out(text, highlight=False)

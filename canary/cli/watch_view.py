@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import assert_never
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -12,7 +14,8 @@ from rich.text import Text
 from canary.cli.plan_view import shown
 from canary.cli.status_view import PHASE_STYLE, VERDICT_STYLE, plain
 from canary.cli.watched import Pod, Told, View
-from canary.rollout.model import CheckResult
+from canary.rollout.model import Builtin, CheckResult, Outcome
+from canary.rollout.phases import Phase
 from canary.spec.units import format_duration
 
 BARS = "▁▂▃▄▅▆▇█"
@@ -21,6 +24,7 @@ NARROW = 60
 LONGEST_BAR = 40
 EVENTS = 6
 PODS = 8
+_BEHIND, _PRESENT, _AHEAD, _FAILED = ("✓ ", "green"), ("● ", "bold yellow"), ("○ ", "dim"), ("✗ ", "bold red")
 
 
 def screen(view: View, width: int) -> RenderableType:
@@ -51,11 +55,10 @@ def _head(view: View) -> RenderableType:
     image = f" ({status.revision.image})" if status.revision and status.revision.image else ""
     head = Text.assemble((view.name, "bold"), "  ", (phase, PHASE_STYLE.get(phase, "bold")), f"  {_clock(view.now)}")
     parts = [head, plain(f"revision {revision}{image}"), plain(status.message)]
-    if view.waits is not None:
-        moment, what = view.waits
-        left = moment - view.now
-        passed = "passed" if left.total_seconds() <= 0 else f"in {_rounded(left.total_seconds())}"
-        parts.append(Text(f"{_clock(moment)} ({passed}): {what}", style="dim"))
+    if status.waits_until is not None:
+        left = (status.waits_until - view.now).total_seconds()
+        passed = "passed" if left <= 0 else f"in {_rounded(left)}"
+        parts.append(Text(f"until {_clock(status.waits_until)} ({passed})", style="dim"))
     if view.trouble:
         parts.append(Text.assemble(("may be old: ", "yellow"), plain(view.trouble)))
     return Group(*parts, "")
@@ -67,11 +70,12 @@ def _rounded(seconds: float) -> str:
 
 
 def _clock(moment: datetime) -> str:
-    return moment.strftime("%H:%M:%S")
+    """Return a time of day with its zone, which is always UTC, as logs and Events have it."""
+    return moment.astimezone(UTC).strftime("%H:%M:%SZ")
 
 
 def _steps(view: View) -> RenderableType:
-    """Return the steps on one line: those behind, the present one, those ahead."""
+    """Return the steps on one line: those behind, the present one, those ahead, and the one at which it failed."""
     if view.plan is None:
         return Text("the spec has faults; `canary status` tells them", style="red")
     found = Text("steps  ")
@@ -86,10 +90,21 @@ def _steps(view: View) -> RenderableType:
 
 def _mark(view: View, number: int) -> tuple[str, str]:
     status = view.status
-    running = status.phase is not None and not status.phase.at_rest
-    if not running or status.step < number:
-        return "○ ", "dim"
-    return ("● ", "bold yellow") if status.step == number else ("✓ ", "green")
+    if status.phase is None or status.step < number:
+        return _AHEAD
+    if status.step > number:
+        return _BEHIND
+    match status.memory.outcome:
+        case Outcome.PROMOTED:
+            return _BEHIND
+        case Outcome.ROLLED_BACK:
+            return _FAILED
+        case Outcome.REVERTED | Outcome.SUPERSEDED:
+            return _AHEAD  # it was not judged
+        case None:
+            return _AHEAD if status.phase.at_rest else _BEHIND if status.phase is Phase.PROMOTING else _PRESENT
+        case _:
+            assert_never(status.memory.outcome)
 
 
 def _split(view: View, width: int) -> RenderableType:
@@ -111,20 +126,21 @@ def _checks(view: View, width: int) -> RenderableType:
         table.add_column(column, no_wrap=True, overflow="ellipsis")
     if width >= NARROW:
         table.add_column("", no_wrap=True, overflow="crop")
+    builtins = {check.name: check.builtin for check in view.plan.checks} if view.plan else {}
     for check in view.status.checks:
-        row = _check(check)
+        row = _check(check, builtins.get(check.name))
         values = view.traces.get(check.name, ())
         table.add_row(*row, *([Text(sparkline(values[-(width - NARROW + 1) :]))] if width >= NARROW else []))
     return Group(table, "") if view.status.checks else Text("no check was evaluated yet\n", style="dim")
 
 
-def _check(check: CheckResult) -> Sequence[Text]:
+def _check(check: CheckResult, builtin: Builtin | None) -> Sequence[Text]:
     verdict = Text(check.verdict.value, style=VERDICT_STYLE.get(check.verdict.value, "yellow"))
     requests = "-" if check.requests is None else str(check.requests)
     return (
         plain(check.name),
-        Text(shown(check.name, check.value)),
-        Text(shown(check.name, check.limit)),
+        Text(shown(builtin, check.value)),
+        Text(shown(builtin, check.limit)),
         Text(requests),
         verdict,
     )
@@ -163,9 +179,20 @@ def _events(view: View) -> RenderableType:
     return Group(*lines)
 
 
-def fresh(view: View, told: set[Told]) -> Iterator[Told]:
-    """Yield the Events that are not among `told`, and add them."""
-    for one in view.events:
-        if one not in told:
-            told.add(one)
-            yield one
+@dataclass(slots=True)
+class Lines:
+    """What is told line by line: each Event once, and each change of where the rollout stands."""
+
+    _told: set[Told] = field(default_factory=set)
+    _line: str = ""
+
+    def fresh(self, view: View) -> Iterator[str]:
+        """Yield what is new since the last call."""
+        for told in view.events:
+            if told not in self._told:
+                self._told.add(told)
+                yield event_line(told)
+        standing = line(view)
+        if standing != self._line:
+            self._line = standing
+            yield f"{_clock(view.now)} {standing}"

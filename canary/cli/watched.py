@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from canary.controller.names import PRIMARY_ROLE, ROLE, labels_of, matches
 from canary.controller.pods import is_over, is_ready, trouble
 from canary.errors import CanaryError
-from canary.rollout.model import CheckResult, Plan, Stage, Status, Timing
-from canary.rollout.phases import Phase
+from canary.rollout.model import CheckResult, Plan, Status, Timing
 from canary.spec.plan import plan_from
 from canary.spec.status import status_from_json
 from meshes.contract import Manifest
@@ -54,7 +53,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """Everything that is drawn. `plan` is None where the spec has faults; `waits` is the moment that it waits for."""
+    """Everything that is drawn. `plan` is None where the spec has faults."""
 
     name: str
     canary: Manifest
@@ -63,7 +62,6 @@ class View:
     pods: tuple[Pod, ...]
     events: tuple[Told, ...]
     traces: Mapping[str, tuple[float, ...]]
-    waits: tuple[datetime, str] | None
     now: datetime
     trouble: str = ""
 
@@ -107,7 +105,6 @@ def view(objects: Objects, traces: Traces, trouble_of_watch: str = "") -> View:
         pods=tuple(_pods(objects)),
         events=tuple(sorted((_told(one) for one in objects.events if _about(one, canary)), key=lambda one: one.at)),
         traces=traces.values(),
-        waits=waits(status, plan),
         now=objects.now,
         trouble=trouble_of_watch,
     )
@@ -149,22 +146,3 @@ def _told(event: Manifest) -> Told:
         text=str(event.get("message", "")),
         warning=event.get("type") == "Warning",
     )
-
-
-def waits(status: Status, plan: Plan | None) -> tuple[datetime, str] | None:
-    """Return the moment that a rollout waits for, and what is then; None when only an event can change anything.
-
-    Settle and drain are settings of the controller, which a Canary does not tell: they are left out.
-    """
-    memory = status.memory
-    if plan is None or status.phase not in (Phase.PROGRESSING, Phase.PAUSED, Phase.PROMOTING):
-        return None
-    if memory.no_data_since is not None:
-        return memory.no_data_since + plan.no_data_timeout, f"too few requests until then: {plan.no_data.value}"
-    if memory.waiting_since is not None:
-        deadline = plan.progress_deadline or timedelta(minutes=10)
-        return memory.waiting_since + deadline, "pods must be ready"
-    stepping = status.phase is Phase.PROGRESSING and memory.stage is Stage.STEPPING
-    if stepping and memory.effective_at is not None and 0 <= status.step < len(plan.steps):
-        return memory.effective_at + (plan.steps[status.step].duration or plan.interval), "the step's time is over"
-    return None

@@ -5,15 +5,12 @@ Pure. Not its job: how that looks in Slack (canary.clients.slack_card).
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from canary.ports import Card, CheckLine, Mood
 from canary.rollout.ends import shown
-from canary.rollout.model import CheckResult, NoData, Outcome, Past, Plan, Result, Stage
+from canary.rollout.model import CheckResult, Outcome, Past, Plan, Result, Stage
 from canary.rollout.phases import Phase
 from canary.rollout.situation import Pass
 from canary.rollout.stepping import newest
-from canary.rollout.windows import step_duration
 
 _ENDED = {
     Outcome.PROMOTED: Mood.GOOD,
@@ -40,7 +37,7 @@ def card_of(it: Pass) -> Card:
         steps=tuple(step.weight for step in it.plan.steps),
         checks=tuple(_line(check, it) for check in status.checks),
         message=(status.memory.why if past else "") or _message(it),
-        until=_until(it),
+        until=it.status.waits_until,
         commands=_commands(it),
         started_at=status.started_at,
         ended_at=past.ended_at if past else None,
@@ -107,33 +104,3 @@ def _commands(it: Pass) -> tuple[str, ...]:
         case _:
             words = ()
     return tuple(f"canary {word} {it.plan.name} -n {it.plan.namespace}" for word in words)
-
-
-def _until(it: Pass) -> datetime | None:
-    """Return when the present wait is over, or its patience; None when no moment is known."""
-    memory, timing = it.memory, it.plan.timing
-    if it.phase is None or it.phase.at_rest:
-        return None
-    if it.phase is Phase.PROMOTING or memory.stage is Stage.PREPARING:
-        settled = memory.ready_at + timing.settle if memory.ready_at and it.phase is not Phase.PROMOTING else None
-        return settled or (memory.waiting_since + it.deadline if memory.waiting_since else None)
-    match memory.stage:
-        case Stage.CLEARING:
-            return memory.weight_at + timing.drain if memory.weight_at else None
-        case Stage.STEPPING:
-            return _end_of_step(it)
-        case Stage.RECOVERING if memory.recovering_since and it.plan.no_data is not NoData.HOLD:
-            return memory.recovering_since + it.plan.no_data_timeout
-        case _:
-            return None
-
-
-def _end_of_step(it: Pass) -> datetime | None:
-    memory = it.memory
-    if memory.no_data_since is not None:
-        return memory.no_data_since + it.plan.no_data_timeout
-    if memory.weight_at is None or it.phase is Phase.PAUSED:
-        return None
-    if memory.effective_at is None:
-        return memory.weight_at + it.plan.timing.settle
-    return memory.effective_at + step_duration(it)

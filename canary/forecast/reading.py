@@ -39,7 +39,7 @@ class Reading:
     """What one check reads now. `value` and `limit` are in the check's unit (percent, seconds, its own).
 
     `passes` is None when nothing can be said; `because` then says why. `proposed` is a limit that suits, None for none.
-    `configured`: the plan has this check; else it is one that it could have.
+    `configured`: the plan has this check; else it is one that it could have. `builtin` is None for a query.
     """
 
     name: str
@@ -48,6 +48,7 @@ class Reading:
     passes: bool | None
     proposed: float | None
     configured: bool
+    builtin: Builtin | None = None
     because: str = ""
 
 
@@ -165,7 +166,15 @@ def _reading(check: Check, found: Answer, buckets: Sequence[tuple[float, float]]
 
 
 def _read(check: Check, value: float | None, *, passes: bool, proposed: float | None) -> Reading:
-    return Reading(name=check.name, value=value, limit=check.limit, passes=passes, proposed=proposed, configured=True)
+    return Reading(
+        name=check.name,
+        value=value,
+        limit=check.limit,
+        passes=passes,
+        proposed=proposed,
+        configured=True,
+        builtin=check.builtin,
+    )
 
 
 def _nothing(check: Check, because: str) -> Reading:
@@ -176,6 +185,7 @@ def _nothing(check: Check, because: str) -> Reading:
         passes=None,
         proposed=None,
         configured=True,
+        builtin=check.builtin,
         because=because,
     )
 
@@ -191,6 +201,7 @@ def _offered(builtin: Builtin, buckets: Sequence[tuple[float, float]]) -> Readin
         passes=None,
         proposed=latency_limit(quantile, buckets),
         configured=False,
+        builtin=builtin,
         because="" if buckets else "no data",
     )
 

@@ -55,6 +55,7 @@ from canary.rollout.starting import clearing
 from canary.rollout.stepping import progressing
 from canary.rollout.taking_over import promoting
 from canary.rollout.told import aside, hands_off
+from canary.rollout.until import waits_until
 from canary.rollout.wake import AT_ONCE, again_in
 from canary.rollout.wanted import answer, confirmed
 
@@ -146,7 +147,8 @@ def _finished(before: Pass, decision: Decision) -> Decision:
         version=VERSION,
         observed_generation=before.world.generation,
     )
-    status = replace(status, conditions=conditions(before.on(status), decision.because))
+    it = before.on(status)
+    status = replace(status, waits_until=waits_until(it), conditions=conditions(it, decision.because))
     if status != before.status or not _scaling_up(before):
         status = replace(status, target_generation=_answered_generation(before, status))
     wanted = decision.wanted

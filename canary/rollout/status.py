@@ -252,6 +252,7 @@ class Status:
 
     `revision` is the one under test or last tested; `stable` what serves; `last_failed` the key of the revision that
     is not tried again unasked, "" for none. `step` is the index of the present step from 0, -1 before the first.
+    `waits_until` is when the wait that `message` tells is over, or the patience with it, None when no moment is known.
     """
 
     phase: Phase | None = None
@@ -265,6 +266,7 @@ class Status:
     failed_checks: int = 0
     checks: tuple[CheckResult, ...] = ()
     message: str = ""
+    waits_until: datetime | None = None
     started_at: datetime | None = None
     last_transition_at: datetime | None = None
     highest_weight: int = 0

@@ -94,6 +94,9 @@ class CanaryStatus(Part):
     failed_checks: int | None = Field(None, description="Failed evaluations in this rollout.")
     checks: tuple[CheckShown, ...] | None = Field(None, description="The newest evaluation of each check.")
     message: str | None = Field(None, description="What it waits for, or why it ended.")
+    waits_until: Time | None = Field(
+        None, description="When that wait is over, or the patience with it; missing when no moment is known."
+    )
     started_at: Time | None = Field(None, description="When the newest rollout began.")
     last_transition_time: Time | None = Field(None, description="When the phase changed for the last time.")
     observed_generation: int | None = Field(None, description="The newest generation of this Canary that was read.")

@@ -53,6 +53,7 @@ def status_to_json(status: Status) -> dict[str, Any]:
         "failedChecks": status.failed_checks,
         "checks": [_check(check) for check in status.checks],
         "message": status.message,
+        "waitsUntil": _time(status.waits_until),
         "startedAt": _time(status.started_at),
         "lastTransitionTime": _time(status.last_transition_at),
         "observedGeneration": status.observed_generation,
@@ -63,7 +64,7 @@ def status_to_json(status: Status) -> dict[str, Any]:
         "version": status.version,
     }
     memory = _adapter().dump_python(status, mode="json", exclude_defaults=True)
-    for derived in ("message", "history", "conditions"):
+    for derived in ("message", "waits_until", "history", "conditions"):
         memory.pop(derived, None)
     return {key: value for key, value in named.items() if value is not None} | {"memory": memory}
 
@@ -83,6 +84,7 @@ def status_from_json(stored: Mapping[str, Any] | None) -> Status:
         whole = {
             **_remembered(stored),
             "message": stored.get("message", ""),
+            "waits_until": stored.get("waitsUntil"),
             "history": [_snake(past) for past in stored.get("history", ())],
             "conditions": [
                 {**_snake(condition), "since": condition["lastTransitionTime"]}

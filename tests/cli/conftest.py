@@ -21,6 +21,7 @@ STATUS: JSON = {
     "failedChecks": 1,
     "checks": [{**CHECK, "message": "98.12 % succeeded, at least 99 % must", "at": "2026-01-02T03:04:05Z"}],
     "message": "Step 2 of 3 lasts until 03:05",
+    "waitsUntil": "2026-01-02T03:05:00Z",
     "startedAt": "2026-01-02T03:00:00Z",
     "lastCommand": {"name": "resume", "revision": "5d9c7b", "at": "2026-01-02T03:01:00Z", "by": "canary-cli"},
     "conditions": [

@@ -59,6 +59,7 @@ def test_the_details_tell_all_that_is_known(api: Api) -> None:
         ["Started:", "2026-01-02T03:00:00Z"],
         ["Last command:", "resume by canary-cli at 2026-01-02T03:01:00Z"],
         ["Message:", "Step 2 of 3 lasts until 03:05"],
+        ["Waits until:", "2026-01-02T03:05:00Z"],
         [],
         ["Checks"],
         ["success-rate", "failed", "98.12, limit 99", "1200 requests", "2026-01-02T03:04:05Z"],

@@ -6,7 +6,7 @@ import io
 import json
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,10 +16,10 @@ import pytest
 from rich.console import Console
 
 from canary.cli.watch import _drawing
-from canary.cli.watch_view import fresh, line, screen, sparkline
-from canary.cli.watched import Objects, Told, Traces, View, view, waits
+from canary.cli.watch_view import Lines, line, screen, sparkline
+from canary.cli.watched import Objects, Traces, View, view
 from canary.controller.revisions import digest
-from canary.rollout.model import CheckResult, Memory, NoData, Result, Revision, Stage, Status
+from canary.rollout.model import CheckResult, Memory, Outcome, Result, Revision, Stage, Status
 from canary.rollout.phases import Phase
 from canary.spec.plan import plan_from
 from canary.spec.status import status_to_json
@@ -42,6 +42,7 @@ STATUS = Status(
     revision=NEW,
     checks=(CHECK,),
     message="7f8a6c at 25 %, step 2 of 3",
+    waits_until=NOW + timedelta(seconds=40),
     started_at=NOW,
     memory=Memory(stage=Stage.STEPPING, effective_at=NOW - timedelta(seconds=20), step_weight=25),
 )
@@ -92,10 +93,10 @@ def drawn(found: View, width: int, **console: Any) -> str:
 
 def test_the_screen_tells_all_that_is_known() -> None:
     assert [line.rstrip() for line in drawn(seen(), 80).splitlines()] == [
-        "shop/checkout  Progressing  10:00:00",
+        "shop/checkout  Progressing  10:00:00Z",
         "revision 7f8a6c (registry.example/checkout:2.0)",
         "7f8a6c at 25 %, step 2 of 3",
-        "10:00:40 (in 40s): the step's time is over",
+        "until 10:00:40Z (in 40s)",
         "",
         "steps  ✓ 5 %  ● 25 %  ○ 50 %",
         "decided  ██████████░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░ 25 % canary",
@@ -109,8 +110,8 @@ def test_the_screen_tells_all_that_is_known() -> None:
         "  checkout-1 not ready: container app: CrashLoopBackOff, 3 restarts",
         "",
         "events",
-        "  10:00:00 WeightAdvanced: Weight raised from 5 to 25 %",
-        "  10:00:00 CheckFailed: 98.5 %",
+        "  10:00:00Z WeightAdvanced: Weight raised from 5 to 25 %",
+        "  10:00:00Z CheckFailed: 98.5 %",
     ]
 
 
@@ -150,25 +151,53 @@ def test_values_are_remembered_once_each_and_forgotten_with_the_revision() -> No
     assert seen(replace(STATUS, revision=other, checks=()), traces).traces == {}
 
 
+def test_a_moment_that_is_over_is_told_as_such_and_none_where_nothing_is_known() -> None:
+    late = replace(STATUS, waits_until=NOW - timedelta(seconds=1))
+    assert "until 09:59:59Z (passed)" in drawn(seen(late), 80)
+    assert "until" not in drawn(seen(replace(STATUS, waits_until=None)), 80)
+
+
+PROMOTED, ROLLED_BACK, REVERTED = Outcome.PROMOTED, Outcome.ROLLED_BACK, Outcome.REVERTED
+
+
 @pytest.mark.parametrize(
-    ("status", "expected"),
+    ("phase", "step", "outcome", "marks"),
     [
-        (STATUS, (40, "the step's time is over")),
-        (replace(STATUS, memory=Memory(waiting_since=NOW)), (600, "pods must be ready")),
-        (replace(STATUS, memory=Memory(no_data_since=NOW)), (600, "too few requests until then: rollback")),
-        (replace(STATUS, phase=Phase.PAUSED), None),
-        (replace(STATUS, phase=Phase.SUCCEEDED), None),
+        (Phase.INITIALIZED, -1, None, "○ 5 %  ○ 25 %  ○ 50 %"),
+        (Phase.PROGRESSING, 1, None, "✓ 5 %  ● 25 %  ○ 50 %"),
+        (Phase.PAUSED, 1, None, "✓ 5 %  ● 25 %  ○ 50 %"),
+        (Phase.PROMOTING, 2, None, "✓ 5 %  ✓ 25 %  ✓ 50 %"),
+        (Phase.SUCCEEDED, 2, PROMOTED, "✓ 5 %  ✓ 25 %  ✓ 50 %"),
+        (Phase.SUCCEEDED, 0, PROMOTED, "✓ 5 %  ○ 25 %  ○ 50 %"),
+        (Phase.ROLLING_BACK, 1, ROLLED_BACK, "✓ 5 %  ✗ 25 %  ○ 50 %"),
+        (Phase.FAILED, 1, ROLLED_BACK, "✓ 5 %  ✗ 25 %  ○ 50 %"),
+        (Phase.SUCCEEDED, 1, REVERTED, "✓ 5 %  ○ 25 %  ○ 50 %"),
     ],
 )
-def test_what_is_waited_for_has_a_moment(status: Status, expected: tuple[int, str] | None) -> None:
-    found = waits(status, a_plan(no_data=NoData.ROLLBACK))
-    assert found == (None if expected is None else (NOW + timedelta(seconds=expected[0]), expected[1]))
+def test_the_steps_tell_what_passed_and_where_it_failed_at_rest_too(
+    phase: Phase, step: int, outcome: Outcome | None, marks: str
+) -> None:
+    found = replace(STATUS, phase=phase, step=step, memory=replace(STATUS.memory, outcome=outcome))
+    assert f"steps  {marks}" in [line.rstrip() for line in drawn(seen(found), 80).splitlines()]
+
+
+def test_units_follow_what_a_check_measures_and_not_its_name() -> None:
+    spec = {"analysis": {"checks": [{"name": "slow", "builtin": "latency-p99", "max": "500ms"}]}}
+    checked = {**canary(), "spec": {**canary()["spec"], **spec}}
+    check = CheckResult(name="slow", value=0.099, limit=0.5, requests=10, verdict=Result.PASSED, at=NOW)
+    status = {"status": status_to_json(replace(STATUS, checks=(check,)))}
+    lines = drawn(seen(canary={**checked, **status}), 80).splitlines()
+    assert [line.split()[:3] for line in lines if line.startswith("slow")] == [["slow", "99ms", "500ms"]]
 
 
 def test_an_event_is_told_once() -> None:
-    told: set[Told] = set()
-    assert [one.reason for one in fresh(seen(), told)] == ["WeightAdvanced", "CheckFailed"]
-    assert list(fresh(seen(), told)) == []
+    lines = Lines()
+    assert list(lines.fresh(seen())) == [
+        "10:00:00Z WeightAdvanced: Weight raised from 5 to 25 %",
+        "10:00:00Z CheckFailed: 98.5 %",
+        "10:00:00Z Progressing, 25 % (the mesh has 5 %): 7f8a6c at 25 %, step 2 of 3",
+    ]
+    assert list(lines.fresh(seen())) == []
 
 
 def test_a_line_has_both_splits_where_they_differ() -> None:
@@ -193,18 +222,38 @@ def api(tmp_path: Path) -> Iterator[WatchedApi]:
         yield serving
 
 
-def test_without_a_terminal_each_change_is_a_line_and_the_end_is_that_of_the_rollout(api: WatchedApi) -> None:
+def told_when_shown(shown: threading.Event) -> Callable[[Lines, View], Iterator[str]]:
+    """`Lines.fresh`, which says when it was asked for the first time."""
+    fresh = Lines.fresh
+
+    def told(self: Lines, view: View) -> Iterator[str]:
+        yield from fresh(self, view)
+        shown.set()
+
+    return told
+
+
+def test_without_a_terminal_each_change_is_a_line_and_the_end_is_that_of_the_rollout(
+    api: WatchedApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
     target = deployment(annotations=settings(enabled="true"))
     target["metadata"]["generation"] = 3
     revision = replace(NEW, digest=digest(target["spec"]["template"]))
     going = replace(STATUS, revision=revision, target_generation=3)
     over = replace(going, phase=Phase.FAILED, weight=0, observed_weight=0, message="Rolled back 7f8a6c")
     api.hold(target, {**canary(), "status": status_to_json(going)}, *PODS, *EVENTS)
-    timer = threading.Timer(0.5, lambda: api.hold({**canary(), "status": status_to_json(over)}))
-    timer.start()
+    shown = threading.Event()
+
+    def end() -> None:
+        assert shown.wait(60)
+        api.hold({**canary(), "status": status_to_json(over)})
+
+    monkeypatch.setattr(Lines, "fresh", told_when_shown(shown))
+    changing = threading.Thread(target=end)
+    changing.start()
     ended = run("watch", "checkout", "--until-done", "--kubeconfig", api.kubeconfig)
-    timer.join()
-    told = [re.sub(r"^\d\d:\d\d:\d\d ", "", each) for each in ended.out.splitlines()]
+    changing.join()
+    told = [re.sub(r"^\d\d:\d\d:\d\dZ ", "", each) for each in ended.out.splitlines()]
     assert (ended.status, told) == (
         1,
         [
