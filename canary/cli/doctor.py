@@ -141,7 +141,7 @@ async def _of_api(http: KubeHttp, asked: Asked) -> list[Diagnosis]:
     wanted = needed(asked.where.namespace or "", asked.lease_namespace)
     return [
         await doctor_cluster.our_crd(http),
-        await rights(http, wanted, asked.account),
+        *await rights(http, wanted, asked.account),
         await doctor_cluster.leader(http, asked.lease_namespace),
         await doctor_cluster.mesh(http, asked.mesh),
     ]

@@ -11,6 +11,7 @@ from canary.clients.discovery import Discovery
 from canary.clients.kube_http import Call, KubeHttp
 from canary.errors import CanaryError, ConfigError, NotFound, Rejected
 from canary.spec.crd import GROUP, PLURAL, VERSION, crd
+from meshes.contract import AppProtocol, Route
 
 OLDEST = (1, 20)
 APPLY_CRD = "apply manifests/install/crd.yaml (`canary crd | kubectl apply -f -`)"
@@ -92,18 +93,37 @@ def _start(namespace: str) -> str:
 
 
 async def mesh(http: KubeHttp, name: str) -> Diagnosis:
-    """The kinds that the mesh's adapter writes and reads are served."""
+    """The kind of route that the mesh's adapter writes for HTTP is served; that for gRPC is told where it is not."""
     try:
-        kinds = mesh_named(name).kinds()
+        adapter = mesh_named(name)
     except ConfigError as error:
         return failed("mesh", str(error), "name the mesh that is installed with --mesh")
+    needed, wanted = (adapter.route_kind(_route(protocol)) for protocol in (AppProtocol.HTTP, AppProtocol.GRPC))
+    kinds = dict.fromkeys((needed, wanted, *adapter.kinds()))
     discovery = Discovery(http)
     try:
         await discovery.refresh(set(kinds))
     except CanaryError as error:
         return skipped("mesh", str(error))
-    served = [f"{kind} {discovery.served(kind)[0]}" for kind in kinds if discovery.served(kind)]
-    if not served:
-        text = f"the cluster serves none of {', '.join(map(str, kinds))}"
+    if not discovery.served(needed):
+        text = f"the cluster does not serve {needed}, in which {name} has the split"
         return failed("mesh", text, f"install {name} and its CRDs, or name the mesh that is installed with --mesh")
-    return passed("mesh", f"{name}: {', '.join(served)}")
+    served = [f"{kind} {discovery.served(kind)[0]}" for kind in kinds if discovery.served(kind)]
+    note = "" if discovery.served(wanted) else f"; gRPC cannot be split: {wanted} is not served"
+    return passed("mesh", f"{name}: {', '.join(served)}{note}")
+
+
+def _route(protocol: AppProtocol) -> Route:
+    """Return any route of that protocol, to ask of which kind it is."""
+    return Route(
+        namespace="x",
+        target="x",
+        apex="x",
+        canary="x-canary",
+        port=80,
+        port_name="",
+        protocol=protocol,
+        user_route=None,
+        served=(),
+        options={},
+    )

@@ -9,7 +9,7 @@ import asyncio
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,9 +18,12 @@ import typer
 
 from canary.app import mesh_named
 from canary.cli import plan_view
+from canary.cli.canaries import ContextOption, KubeconfigOption, Where
 from canary.cli.lint import read_paths
 from canary.cli.options import MeshOption, Output, OutputOption, PathsArgument, ScrapeOption, duration
+from canary.cli.plan_live import Live, looked_up
 from canary.cli.prometheus_access import access
+from canary.clients.kube_context import FALLBACK, default_namespace
 from canary.clients.prometheus import Prometheus
 from canary.clients.prometheus_http import PrometheusAccess
 from canary.controller.services import ports_of
@@ -71,19 +74,32 @@ def plan(  # noqa: PLR0913 - each is a flag that users know by its name
         Path | None, typer.Option("--prometheus-token-file", help="A file with a bearer token.")
     ] = None,
     window: Annotated[str, typer.Option("--window", help="Over how long what serves is looked at.")] = "1h",
-    namespace: Annotated[str, typer.Option("--namespace", "-n", help="Where files name no namespace.")] = "default",
+    namespace: Annotated[
+        str | None, typer.Option("--namespace", "-n", help="Where files name no namespace; the context's by default.")
+    ] = None,
+    kubeconfig: KubeconfigOption = None,
+    context: ContextOption = None,
 ) -> None:
-    """Show the timeline of a rollout at its quickest: weights, pods, and when checks may first fail."""
+    """Show the timeline of a rollout at its quickest: weights, pods, and when checks may first fail.
+
+    With --kubeconfig or --context the cluster says how many pods serve, and which Service clients call.
+    """
+    where = Where(kubeconfig=kubeconfig, context=context, namespace=namespace)
+    connected = kubeconfig is not None or context is not None
+    home = namespace or (default_namespace(kubeconfig, context) if connected else FALLBACK)
     timing = Timing(
         settle=duration(settle, "--settle"),
         drain=duration(drain, "--drain"),
         scrape=duration(scrape_interval, "--scrape-interval", least=timedelta(seconds=1)),
     )
-    subjects, bundle = _subjects(paths, Settings(mesh=mesh, timing=timing), namespace)
+    subjects, bundle = _subjects(paths, Settings(mesh=mesh, timing=timing), home)
+    live = asyncio.run(looked_up(where, subjects)) if connected else [Live()] * len(subjects)
+    bundle = bundle.with_more([one.service for one in live if one.service is not None])
     start = None if pod_start is None else duration(pod_start, "--pod-start")
     asked = access(prometheus_url, prometheus_token_file, os.environ) if prometheus_url else None
     over = duration(window, "--window", least=timedelta(minutes=1))
-    found = [_forecast(subject, bundle, replicas, start) for subject in subjects]
+    live = [replace(one, asked=replicas) for one in live]
+    found = [_forecast(subject, bundle, one, start) for subject, one in zip(subjects, live, strict=True)]
     if asked is not None:
         found = asyncio.run(_with_readings(found, subjects, bundle, (asked, over)))
     if output is Output.JSON:
@@ -105,9 +121,9 @@ def _subjects(paths: Sequence[str], settings: Settings, namespace: str) -> tuple
     return list(bundle.subjects), bundle
 
 
-def _forecast(subject: Subject, bundle: Bundle, replicas: int | None, start: timedelta | None) -> Forecast:
+def _forecast(subject: Subject, bundle: Bundle, live: Live, start: timedelta | None) -> Forecast:
     assert subject.plan is not None
-    size, notes = _size(subject, bundle, replicas)
+    size, notes = _size(subject, bundle, live)
     assumed = Assumed(primary=size, ready_after=_pod_start(subject) if start is None else start)
     if subject.plan.suspend:
         notes = (*notes, "it is suspended: nothing starts until that is taken out")
@@ -118,8 +134,10 @@ def _forecast(subject: Subject, bundle: Bundle, replicas: int | None, start: tim
     return Forecast(plan=subject.plan, line=found, readings=None, notes=notes)
 
 
-def _size(subject: Subject, bundle: Bundle, asked: int | None) -> tuple[int, tuple[str, ...]]:
-    """Return the primary's pods: as asked, as annotated, as the files say; 1 where nothing does, which is noted."""
+def _size(subject: Subject, bundle: Bundle, live: Live) -> tuple[int, tuple[str, ...]]:
+    """Return the primary's pods: as asked, as annotated where no autoscaler is told to set them, as the cluster has it,
+    as the files say; 1 where nothing does, which is noted.
+    """
     written = value_at(subject.deployment.manifest, "spec", "replicas") if subject.deployment else None
     scalers = bundle.of("HorizontalPodAutoscaler", near=subject.source)
     goals = (subject.deployment.name, f"{subject.deployment.name}-primary") if subject.deployment else ()
@@ -129,9 +147,10 @@ def _size(subject: Subject, bundle: Bundle, asked: int | None) -> tuple[int, tup
         if value_at(one.manifest, "spec", "scaleTargetRef", "name") in goals
     ]
     assert subject.plan is not None
-    for size in (asked, subject.plan.replicas, *floors, written):
+    annotated = None if live.scaled else subject.plan.replicas
+    for size in (live.asked, annotated, live.size, subject.plan.replicas, *floors, written):
         if is_number(size) and size >= 1:
-            return int(size), ()
+            return int(size), live.notes
     return 1, ("how many pods serve is not in the files: 1 is assumed; --replicas names another",)
 
 

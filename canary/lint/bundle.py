@@ -77,6 +77,10 @@ class Bundle:
         self.settings = settings
         self._default = default
 
+    def with_more(self, documents: Sequence[Document]) -> Bundle:
+        """Return a bundle with more documents, which are looked up where the others do not have an object."""
+        return Bundle([*self.documents, *documents], self.settings, self._default)
+
     def of(self, *kinds: str, near: Document | None = None) -> list[Document]:
         """Return the documents of some kinds; with `near` as `seen_from` it, of its namespace."""
         if near is None:

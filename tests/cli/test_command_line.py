@@ -34,7 +34,7 @@ def test_every_command_is_one_of_a_cluster_or_one_of_files() -> None:
     assert set(flags()) == OF_A_CLUSTER | OF_FILES | SERVES
 
 
-@pytest.mark.parametrize("name", sorted(OF_A_CLUSTER))
+@pytest.mark.parametrize("name", sorted({*OF_A_CLUSTER, "plan"}))
 def test_what_talks_to_a_cluster_takes_the_flags_that_say_which_and_how_it_is_printed(name: str) -> None:
     assert {"--kubeconfig", "--context", "--namespace", "-n", "--output", "-o"} - flags()[name] == set()
 
