@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -14,6 +16,7 @@ import typer
 from canary.clients.kube_context import default_namespace
 from canary.clients.kube_http import MERGE_PATCH, Call, KubeHttp, connect
 from canary.errors import CanaryError, NotFound, Rejected
+from canary.logs import LogFormat, set_up
 from canary.rollout.model import CommandName
 from canary.rollout.reasons import Reason
 from canary.spec.crd import GROUP, PLURAL, VERSION
@@ -21,6 +24,9 @@ from canary.spec.crd import GROUP, PLURAL, VERSION
 COMMAND = f"{GROUP}/command"
 FIELD_MANAGER = "canary-cli"
 """Who `status.lastCommand.by` says it was."""
+
+COMPLETED_WITHIN_S = 3.0
+"""How long a shell that completes may wait for names."""
 
 _DNS_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?", re.ASCII)
 
@@ -32,10 +38,6 @@ def _dns_name(text: str | None) -> str | None:
     return text
 
 
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", callback=_dns_name, help="The Canary.")]
-AnyNameArgument = Annotated[
-    str | None, typer.Argument(metavar="NAME", callback=_dns_name, help="The Canary; all by default.")
-]
 KubeconfigOption = Annotated[
     Path | None, typer.Option("--kubeconfig", help="The kubeconfig file; $KUBECONFIG or ~/.kube/config by default.")
 ]
@@ -142,3 +144,36 @@ async def canaries(where: Where) -> AsyncIterator[Canaries]:
         yield Canaries(http, namespace)
     finally:
         await http.close()
+
+
+def completed(context: typer.Context, incomplete: str) -> list[str]:
+    """Return the names of the Canaries that begin so, for a shell that completes; none where they cannot be read.
+
+    The cluster is the one that the flags before the name say.
+    """
+    flags = context.params
+    where = Where(
+        kubeconfig=Path(flags["kubeconfig"]) if flags.get("kubeconfig") else None,
+        context=flags.get("context"),
+        namespace=flags.get("namespace"),
+    )
+    set_up(LogFormat.CONSOLE, level=logging.CRITICAL)
+    try:
+        names = asyncio.run(_names(where))
+    except Exception:  # noqa: BLE001 - whatever is wrong: a command line that is being written is no place to say so
+        return []
+    return [name for name in names if name.startswith(incomplete)]
+
+
+async def _names(where: Where) -> list[str]:
+    async with asyncio.timeout(COMPLETED_WITHIN_S), canaries(where) as cluster:
+        return [str(one["metadata"]["name"]) for one in await cluster.listed()]
+
+
+NameArgument = Annotated[
+    str, typer.Argument(metavar="NAME", callback=_dns_name, autocompletion=completed, help="The Canary.")
+]
+AnyNameArgument = Annotated[
+    str | None,
+    typer.Argument(metavar="NAME", callback=_dns_name, autocompletion=completed, help="The Canary; all by default."),
+]

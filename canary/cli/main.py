@@ -5,7 +5,10 @@ What went wrong is one sentence on standard error, with exit status 1; wrong usa
 
 from __future__ import annotations
 
+import os
+import shlex
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,6 +17,9 @@ from canary import __version__
 from canary.cli import commands, demo, doctor, history, lint, migrate, plan, run, status, wait, watch
 from canary.errors import CanaryError
 from canary.spec.crd import crd_yaml
+
+PLUGIN = "kubectl-canary"
+NO_FILES = ":4"
 
 app = typer.Typer(
     name="canary",
@@ -59,10 +65,30 @@ migrate.register(app)
 commands.register(app)
 
 
+def called() -> str:
+    """Return what a person calls this command: `kubectl canary` where kubectl runs it as its plugin."""
+    return "kubectl canary" if Path(sys.argv[0]).stem == PLUGIN else "canary"
+
+
+def completes_kubectl() -> None:
+    """Print what may come next for `kubectl canary`, as kubectl asks a plugin: the words so far are the arguments.
+
+    https://kubernetes.io/docs/reference/kubectl/generated/kubectl_plugin/ (`kubectl_complete-NAME`): a completion a
+    line, then a colon and what the shell is to do with them; 4 lets it offer no files instead.
+    """
+    words = sys.argv[1:]
+    asked = {"COMP_WORDS": shlex.join(["canary", *words]), "COMP_CWORD": str(max(1, len(words)))}
+    os.environ.update({"_CANARY_COMPLETE": "complete_bash", **asked})
+    try:
+        app(prog_name="canary")
+    finally:
+        print(NO_FILES)
+
+
 def main() -> None:
     """Run the command line and end the process with its exit status."""
     try:
-        app()
+        app(prog_name=called())
     except CanaryError as error:
         _fail([str(error)])
     except BaseExceptionGroup as group:

@@ -88,7 +88,9 @@ def _convert(one: _One, known: Mapping[str, Mapping[tuple[str, str], Mapping[str
     """Fill the spec; return False where the target is nothing that canary ships."""
     kind, target = one.at("targetRef", "kind"), one.at("targetRef", "name")
     if kind != "Deployment" or not isinstance(target, str):
-        one.list("targetRef.kind", f"no equivalent: canary ships Deployments, and this is about a {kind}")
+        service = "; it split between Services whose pods another tool made: annotate the Deployment behind them"
+        more = service if kind == "Service" else ""
+        one.list("targetRef.kind", f"no equivalent: canary ships Deployments, and this is about a {kind}{more}")
         return False
     if one.at("targetRef", "apiVersion") not in (None, "apps/v1"):
         one.list("targetRef.apiVersion", "canary knows apps/v1 only; this is what was written instead")

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
 import sys
-from importlib.metadata import entry_points
+import sysconfig
 from pathlib import Path
 
 import pytest
 import typer.main
 
 from canary.cli.main import app
+from tests.cli.api_server import Api
 
+ROOT = Path(__file__).resolve().parents[2]
 OF_A_CLUSTER = {
     "abort", "doctor", "history", "pause", "promote", "release", "resume", "retry", "status", "wait", "watch",
 }  # fmt: skip
@@ -50,8 +54,9 @@ def completed(*words: str, shell: str = "bash") -> list[str]:
         text=True,
         timeout=60,
         check=False,
-        cwd=Path(__file__).resolve().parents[2],
+        cwd=ROOT,
     )
+    assert done.stderr == ""
     return done.stdout.split()
 
 
@@ -62,8 +67,69 @@ def test_commands_and_flags_are_completed() -> None:
     assert any("watch" in line for line in completed("canary", "wat", shell="zsh"))
 
 
-def test_kubectl_finds_the_same_command() -> None:
-    found = {point.name: point.value for point in entry_points(group="console_scripts") if "canary" in point.value}
-    if "kubectl-canary" not in found:
-        pytest.skip("installed before there was a plugin of kubectl: install it anew")
-    assert found["kubectl-canary"] == found["canary"] == "canary.cli.main:main"
+@pytest.mark.parametrize("command", sorted(OF_A_CLUSTER - {"doctor"}))
+def test_the_names_of_canaries_are_completed_from_the_cluster(api: Api, command: str) -> None:
+    flags = ("--kubeconfig", str(api.kubeconfig))
+    assert completed("canary", command, *flags, "che") == ["checkout"]
+
+
+def test_the_flags_before_the_name_say_which_cluster_and_namespace(api: Api) -> None:
+    flags = ("--kubeconfig", str(api.kubeconfig))
+    assert completed("canary", "watch", *flags, "--context", "elsewhere", "c") == ["cart"]
+    assert completed("canary", "watch", *flags, "-n", "other", "c") == ["cart"]
+    assert completed("canary", "watch", *flags, "x") == []
+
+
+def test_what_keeps_names_from_being_read_is_no_matter_of_completion(api: Api, tmp_path: Path) -> None:
+    api.crd = False
+    assert completed("canary", "watch", "--kubeconfig", str(api.kubeconfig), "c") == []
+    assert completed("canary", "watch", "--kubeconfig", str(tmp_path / "none"), "c") == []
+    (tmp_path / "no.yaml").write_text("a: [", encoding="utf-8")
+    assert completed("canary", "watch", "--kubeconfig", str(tmp_path / "no.yaml"), "c") == []
+
+
+# --- kubectl ----------------------------------------------------------------------------------------------------------
+
+SCRIPTS = Path(sysconfig.get_path("scripts"))
+KUBECTL = shutil.which("kubectl")
+
+
+def script(name: str, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([str(SCRIPTS / name), *words], capture_output=True, text=True, timeout=60, check=False)
+
+
+def through_kubectl(*words: str) -> subprocess.CompletedProcess[str]:
+    """Run `kubectl canary WORDS`; where there is no kubectl, what it would run."""
+    if KUBECTL is None:
+        return script("kubectl-canary", *words)
+    path = f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(
+        [KUBECTL, "canary", *words],
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_kubectl_runs_the_same_command(api: Api) -> None:
+    done = through_kubectl("status", "checkout", "-n", "shop", "-o", "json", "--kubeconfig", str(api.kubeconfig))
+    assert (done.returncode, json.loads(done.stdout)["name"], done.stderr) == (0, "checkout", "")
+
+
+def test_the_usage_names_what_a_person_called() -> None:
+    assert "Usage: kubectl canary wait" in through_kubectl("wait", "--help").stdout
+    assert "Usage: canary wait" in script("canary", "wait", "--help").stdout
+
+
+def test_what_fails_ends_kubectl_with_the_same_status(api: Api) -> None:
+    done = through_kubectl("status", "chekout", "--kubeconfig", str(api.kubeconfig))
+    assert (done.returncode, done.stderr.startswith("canary: there is no Canary shop/chekout")) == (1, True), done
+
+
+def test_kubectl_is_told_what_may_come_next_and_that_it_is_no_file(api: Api) -> None:
+    assert script("kubectl_complete-canary", "wa").stdout.splitlines() == ["wait", "watch", ":4"]
+    flags = ("--kubeconfig", str(api.kubeconfig))
+    assert script("kubectl_complete-canary", "watch", *flags, "").stdout.splitlines() == ["checkout", ":4"]
+    assert script("kubectl_complete-canary", "watch", "nothing", "x").stdout.splitlines() == [":4"]

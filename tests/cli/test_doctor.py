@@ -12,10 +12,14 @@ from typing import Any
 
 import pytest
 
+from canary.cli import doctor_cluster
 from canary.cli.diagnosis import Diagnosis, State
 from canary.cli.doctor_rights import Right, documents, needed
 from canary.cli.doctor_slack import slack
+from canary.clients.kube_http import connect
+from meshes import registry
 from tests.cli.api_server import kubeconfig
+from tests.cli.empty_cluster import empty_cluster
 from tests.cli.prometheus import Samples, prometheus
 from tests.cli.shell import Ended, run
 
@@ -112,6 +116,17 @@ def test_an_address_is_shown_without_its_password(nowhere: Path) -> None:
         ended = run("doctor", "--prometheus-url", secret, "-o", "json", "--kubeconfig", nowhere)
     assert told(ended)["prometheus"][:2] == ("passed", url)
     assert "secret" not in ended.out
+
+
+@pytest.mark.parametrize("mesh", sorted(registry.names()))
+async def test_a_mesh_is_not_there_because_the_cluster_has_services(tmp_path: Path, mesh: str) -> None:
+    with empty_cluster() as url:
+        http = await connect(kubeconfig(tmp_path, url, "shop"))
+        try:
+            found = await doctor_cluster.mesh(http, mesh)
+        finally:
+            await http.close()
+    assert (found.state, found.text.endswith(f", in which {mesh} has the split")) == (State.FAILED, True), found
 
 
 def test_the_rights_that_are_asked_for_are_those_of_the_manifests() -> None:

@@ -107,9 +107,7 @@ def test_the_namespace_is_that_of_the_flag_else_of_the_context(tmp_path: Path) -
     with cluster(tmp_path, {elsewhere: deployment(9)}) as flags:
         named = run("plan", "-", *flags, "-n", "other", given=OPEN)
         by_context = run("plan", "-", *flags, "--context", "elsewhere", given=OPEN)
-    assert [one.out.partition(" pods serve")[0] for one in (named, by_context)] == [
-        "other/checkout: mesh istio, 9"
-    ] * 2
+    assert [one.out.partition(" pods serve")[0] for one in (named, by_context)] == ["other/checkout: mesh istio, 9"] * 2
 
 
 def test_what_a_person_names_comes_first_then_an_annotation_that_no_autoscaler_overrules(tmp_path: Path) -> None:

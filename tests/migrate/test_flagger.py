@@ -176,6 +176,11 @@ def test_annotations_say_the_same_as_the_canary() -> None:
     ("canary", "field", "text"),
     [
         (put(BASE, "targetRef.kind", "DaemonSet"), "spec.targetRef.kind", "canary ships Deployments"),
+        (
+            put(BASE, "targetRef.kind", "Service"),
+            "spec.targetRef.kind",
+            "this is about a Service; it split between Services whose pods another tool made: annotate the Deployment",
+        ),
         (put(BASE, "provider", "nginx"), "spec.provider", "no equivalent for nginx"),
         (put(BASE, "analysis.interval", "soon"), "spec.analysis.interval", "allowed is a duration"),
         (put(BASE, "analysis.stepWeights", [5, 3]), "spec.analysis.stepWeights", "rise"),
@@ -199,6 +204,11 @@ def test_annotations_say_the_same_as_the_canary() -> None:
 )
 def test_what_cannot_be_converted_is_listed_with_what_to_do(canary: JSON, field: str, text: str) -> None:
     assert any(one.field == field and text in one.text for one in made(canary=canary).remarks)
+
+
+@pytest.mark.parametrize("kind", ["Service", "DaemonSet"])
+def test_what_is_about_no_deployment_becomes_nothing(kind: str) -> None:
+    assert made(canary=put(BASE, "targetRef.kind", kind)).specs == {}
 
 
 @pytest.mark.parametrize(
