@@ -58,11 +58,11 @@ def test_the_autoscaler_of_a_base_and_its_patch_are_one() -> None:
 
 
 def test_a_folder_that_has_the_canary_again_is_another_answer() -> None:
-    other = thing("v1", "Service", "  selector: {app: checkout}\n  ports: [{name: metrics, port: 9090}]\n", "metrics")
-    assert linted({"east/app.yaml": SOUND, "extra/metrics.yaml": other}) == [("extra/metrics.yaml", "scrape-service")]
-    assert linted({"east/app.yaml": SOUND, "west/app.yaml": SOUND.replace("80\n", "81\n"), "west/m.yaml": other}) == [
-        ("west/m.yaml", "scrape-service")
-    ]
+    scraped = thing("v1", "Service", "  selector: {app: checkout}\n  ports: [{name: metrics, port: 9090}]\n", "metrics")
+    east = {"east/app.yaml": SOUND}
+    assert linted({**east, "extra/metrics.yaml": scraped}) == [("extra/metrics.yaml", "scrape-service")]
+    west = {"west/app.yaml": SOUND.replace("app: checkout", "app: other"), "west/metrics.yaml": scraped}
+    assert linted({**east, **west}) == []
 
 
 def test_two_objects_of_one_name_in_two_namespaces_are_two() -> None:

@@ -83,6 +83,12 @@ def test_a_pass_writes_the_moment_with_its_message_and_the_next_passes_change_no
     assert later.status == decision.status
 
 
+def test_the_moment_is_that_of_what_the_pass_itself_led_to() -> None:
+    settled = decided(under_test(memory_effective_at=None), world_under_test(), PLAN, 1).status
+    assert settled.memory.effective_at is not None
+    assert settled.waits_until == settled.memory.effective_at + PLAN.interval
+
+
 def test_at_rest_no_moment_is_left_over() -> None:
     stale = replace(at_rest(), waits_until=at(5))
     assert decided(stale, a_world(), PLAN, 3600).status.waits_until is None
