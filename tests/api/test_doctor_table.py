@@ -19,7 +19,8 @@ import pytest
 import yaml
 from aiohttp import web
 
-from canary.cli.doctor_rights import SECRETS, documents
+from canary.cli.diagnosis import State
+from canary.cli.doctor_rights import SECRETS, Right, documents, rights
 from canary.clients.kube_http import MERGE_PATCH, Call, KubeHttp, connect
 from canary.errors import AlreadyExists
 from canary.spec.crd import crd
@@ -271,10 +272,31 @@ async def without_rule(http: KubeHttp, plural: str, name: str, at: int) -> Async
     path = f"{ROLES}{where}/{plural}/{name}"
     before = (await http.send(Call(method="GET", path=path, what="the role")))["rules"]
     await put_rules(http, path, [rule for number, rule in enumerate(before) if number != at])
+    await until_it_is(http, before[at], where, State.FAILED)
     try:
         yield before[at]
     finally:
         await put_rules(http, path, before)
+        await until_it_is(http, before[at], where, State.PASSED)
+
+
+async def until_it_is(http: KubeHttp, rule: JSON, where: str, state: State) -> None:
+    """Wait until the API server judges by the role as it is now: it learns of a change by a watch."""
+    one = Right(
+        verb=rule["verbs"][0],
+        group=rule["apiGroups"][0],
+        resource=rule["resources"][0],
+        namespace=where.rpartition("/")[2],
+        name=rule.get("resourceNames", [""])[0],
+    )
+    async with asyncio.timeout(60):
+        while not await is_so(http, one, state):  # noqa: ASYNC110 - another process decides
+            await asyncio.sleep(0.05)
+
+
+async def is_so(http: KubeHttp, right: Right, state: State) -> bool:
+    found = [one.state for one in await rights(http, (right,), ACCOUNT)]
+    return (found == [State.PASSED]) is (state is State.PASSED)
 
 
 async def put_rules(http: KubeHttp, path: str, rules: list[JSON]) -> None:
