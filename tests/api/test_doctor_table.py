@@ -334,6 +334,8 @@ def bare() -> Iterator[ControlPlane]:
     assets = assets_folder()
     if assets is None:
         pytest.skip("KUBEBUILDER_ASSETS names no folder with etcd, kube-apiserver and kube-controller-manager")
+    if not os.environ.get(CRDS):
+        pytest.skip(f"{CRDS} names no folder with the CRDs of the meshes")
     with control_plane(assets) as running:
         yield running
 
