@@ -114,6 +114,7 @@ DESCRIBED: tuple[Described, ...] = (
         ("namespace-not-in-mesh", _W, "a Namespace that does not bring its pods into the mesh", "add the label"),
         ("port-protocol", _FW, "a port that the mesh would not take for HTTP or gRPC", "set `appProtocol`"),
         ("opaque-port", _F, "the port that is split is opaque to Linkerd", "take it out of the annotation"),
+        ("no-waypoint", _W, "ambient pods whose Service has no waypoint", "add the label `istio.io/use-waypoint`"),
         ("route-not-here", _N, "the route that is named is not among the files", "give lint that file too"),
         ("route-unreadable", _F, "a route whose spec has another shape", "compare it with the mesh's API reference"),
         ("route-unusable", _F, "a route in which no split can be kept", "the finding says which part, and why"),
