@@ -27,8 +27,8 @@ from canary.ports import CANARY, DEPLOYMENT, EVENT, POD
 REDRAWN_S = 1.0
 """How often the screen is drawn anew when nothing changes: its times go on."""
 
-INTERRUPTED = 128 + signal.SIGINT
-TERMINATED = 128 + signal.SIGTERM
+INTERRUPTED = 130
+TERMINATED = 143
 """Exit statuses, as shells have them, of a watch that a person or a program ended before the rollout did."""
 
 KINDS = (Wanted(kind=POD), Wanted(kind=DEPLOYMENT), Wanted(kind=EVENT, of="involvedObject.kind=Canary"))
