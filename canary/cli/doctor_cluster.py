@@ -49,7 +49,8 @@ async def our_crd(http: KubeHttp) -> Diagnosis:
     versions = {each["name"]: each for each in live["spec"]["versions"]}
     found = versions.get(VERSION)
     if found is None or not found.get("served"):
-        return failed("crd", f"CRD {name} serves {', '.join(versions) or 'nothing'}, not {VERSION}", APPLY_CRD)
+        served = ", ".join(label for label, each in versions.items() if each.get("served"))
+        return failed("crd", f"CRD {name} serves {served or 'nothing'}, not {VERSION}", APPLY_CRD)
     if found["schema"] != wanted["spec"]["versions"][0]["schema"]:
         text = f"CRD {name} has another schema than this version of canary"
         return failed("crd", text, f"{APPLY_CRD}; if the controller is newer, use its `canary`")
