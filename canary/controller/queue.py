@@ -1,5 +1,9 @@
 """Which canary is looked at when: one pass at a time for a key, many keys at once, repeats folded into one.
 
+Who was served longest ago comes first. When hundreds of canaries are told of something in the same second, each has its
+first pass, which takes a bad version's traffic away, before any has the next ones, which tidy up after it; with no
+queue the order says nothing, and nobody waits for ever.
+
 Not its job: what a pass does. A pass that fails is tried again after a delay that doubles with each failure, has
 jitter, and never passes ten seconds.
 """
@@ -7,15 +11,18 @@ jitter, and never passes ten seconds.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from heapq import heappop, heappush
+from itertools import count
 
 from canary.errors import CanaryError, Conflict, Unavailable
 
 FIRST_DELAY_S = 0.2
 LONGEST_DELAY_S = 10.0
+REMEMBERED_S = 10.0
+"""How long it is known when a key was served that asks for nothing more; whoever waits longer comes first anyway."""
 
 Key = tuple[str, str]
 """Namespace and name."""
@@ -52,7 +59,9 @@ class KeyQueue:
         self._jitter = jitter
         self._at_once = at_once
         self._entries: dict[Key, _Entry] = {}
-        self._due: deque[Key] = deque()
+        self._due: list[tuple[float, int, Key]] = []
+        self._order = count()
+        self._served: dict[Key, float] = {}
         self._wake = asyncio.Event()
         self._running = 0
 
@@ -62,8 +71,9 @@ class KeyQueue:
 
     @property
     def oldest_s(self) -> float:
-        """How long the key at the head has been due, in seconds; 0 when none waits."""
-        return asyncio.get_running_loop().time() - self._entries[self._due[0]].due_at if self._due else 0.0
+        """How long the key that waits longest has been due, in seconds; 0 when none waits."""
+        now = asyncio.get_running_loop().time()
+        return max((now - self._entries[key].due_at for _, _, key in self._due), default=0.0)
 
     def add(self, key: Key) -> None:
         """Ask for a pass over `key` as soon as may be; while one runs, for one more after it.
@@ -93,7 +103,7 @@ class KeyQueue:
 
     def _is_due(self, key: Key, entry: _Entry) -> None:
         entry.due_at = asyncio.get_running_loop().time()
-        self._due.append(key)
+        heappush(self._due, (self._served.get(key, 0.0), next(self._order), key))
 
     def add_after(self, key: Key, delay_s: float) -> None:
         """Ask for a pass in `delay_s` seconds, unless one is asked for before."""
@@ -118,15 +128,25 @@ class KeyQueue:
                     await self._wake.wait()
                     self._wake.clear()
                     while self._due and self._running < self._at_once:
-                        key = self._due.popleft()
+                        _, _, key = heappop(self._due)
                         entry = self._entries[key]
                         entry.dirty, entry.running = False, True
                         self._running += 1
+                        self._is_served(key)
                         passes.create_task(self._work(key, entry), name=f"pass {key[0]}/{key[1]}")
+                        await asyncio.sleep(0)  # those under way go on before one more begins
         finally:
             for entry in self._entries.values():
                 if entry.timer is not None:
                     entry.timer.cancel()
+
+    def _is_served(self, key: Key) -> None:
+        """Note when the key was served, and forget those of long ago."""
+        now = asyncio.get_running_loop().time()
+        self._served.pop(key, None)
+        self._served[key] = now  # the order of the dict is that of the times
+        while (oldest := next(iter(self._served))) != key and self._served[oldest] < now - REMEMBERED_S:
+            del self._served[oldest]
 
     async def _work(self, key: Key, entry: _Entry) -> None:
         again_s: float | None = None
