@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+import uvloop
 from pydantic import ValidationError
 
 from canary.app import serve
@@ -92,7 +93,8 @@ def run(  # noqa: PLR0913 - each is a flag that users know by its name
     del told["kubeconfig"], told["context"]
     settings = settings_from(told, os.environ)
     set_up(settings.log_format)
-    asyncio.run(_until_told(settings, kubeconfig, context))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_until_told(settings, kubeconfig, context))
 
 
 def settings_from(told: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:

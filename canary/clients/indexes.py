@@ -83,9 +83,11 @@ class Indexes:
 
 
 def _in_all(parts: Iterable[Mapping[ObjectRef, Manifest]]) -> list[Manifest]:
-    found = sorted(parts, key=len)
-    refs = (ref for ref in found[0] if all(ref in other for other in found[1:]))
-    return [found[0][ref] for ref in sorted(refs)]
+    fewest, *others = sorted(parts, key=len)
+    if not fewest:
+        return []
+    refs = [ref for ref in fewest if all(ref in other for other in others)] if others else list(fewest)
+    return [fewest[ref] for ref in (sorted(refs) if len(refs) > 1 else refs)]
 
 
 def _label(kind: Kind, key: str) -> Index:

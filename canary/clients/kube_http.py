@@ -131,14 +131,14 @@ class KubeHttp:
             response.close()
 
     async def _request(self, call: Call, limits: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
-        method, url, headers, body, _ = await self._api.param_serialize(
+        method, url, headers, _, _ = await self._api.param_serialize(
             call.method,
             call.path,
             query_params=list(call.query),
             header_params={"Accept": "application/json", "Content-Type": call.content_type},
-            body=dict(call.body) if call.body is not None else None,
             auth_settings=["BearerToken"],
         )
+        body = dict(call.body) if call.body is not None else None  # plain JSON: there are no models to look for in it
         answer = await self._api.call_api(method, url, headers, body, _request_timeout=limits)
         self.clock.seen(answer.response.headers.get("Date"))
         response: aiohttp.ClientResponse = answer.response

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
+
+import orjson
 
 from canary.errors import Unavailable
 
@@ -12,11 +13,11 @@ SHOWN = 200
 
 
 def parsed(raw: bytes | str) -> Any:
-    """Return the JSON of an answer. Raises ValueError for all else, nesting without end included."""
-    try:
-        return json.loads(raw)
-    except RecursionError as error:
-        raise ValueError("it is nested too deeply") from error
+    """Return the JSON of an answer. Raises ValueError for all else: NaN, half of a surrogate pair, nesting over 1,024.
+
+    Field names that are met often are one string each, not one for each object, which is half of the size of a cache.
+    """
+    return orjson.loads(raw)
 
 
 async def whole(chunks: AsyncIterator[bytes], longest: int, what: str) -> bytes:

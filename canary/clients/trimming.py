@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from sys import intern
 from typing import Any
 
 from canary.clients.crd_schema import skeleton
@@ -55,7 +54,7 @@ def trimmed(kind: Kind, manifest: dict[str, Any], schemas: frozenset[Kind] = fro
         kept["spec"] = {"accessModes": manifest["spec"].get("accessModes", [])}
     if kind == CRD:
         kept["spec"] = {**manifest["spec"], "versions": _versions(manifest["spec"], schemas)}
-    return dict(_with_shared_names(kept))
+    return kept
 
 
 def _writer(entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -71,13 +70,6 @@ def _writer(entry: Mapping[str, Any]) -> dict[str, Any]:
     if told := {key: value for key, value in about.items() if value}:
         kept["fieldsV1"] = told
     return kept
-
-
-def _with_shared_names(value: Any) -> Any:
-    """Return the same with one copy of each field's name: parsed objects have one each, which is half of their size."""
-    if isinstance(value, dict):
-        return {intern(key): _with_shared_names(inner) for key, inner in value.items()}
-    return [_with_shared_names(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _versions(spec: Mapping[str, Any], schemas: frozenset[Kind]) -> list[dict[str, Any]]:

@@ -21,6 +21,7 @@ from canary.controller.confirm import look_again
 from canary.controller.drift import Drift
 from canary.controller.grouping import Grouper
 from canary.controller.measure import Measurement
+from canary.controller.memo import Memo
 from canary.controller.merge import exact
 from canary.controller.moving import give_back, has_moved
 from canary.controller.names import COMMAND, annotations_of, resource_version, target_of
@@ -93,6 +94,7 @@ class Reconciler:
         self._pull_errors: dict[Key, PullErrors] = {}
         self._unread: dict[Key, str] = {}
         self._drifts: dict[Key, Drift] = {}
+        self._statuses = Memo(status_from_json)
 
     async def __call__(self, key: Key) -> timedelta | None:
         """Make one pass; return when to look again without an event, None for never.
@@ -120,7 +122,7 @@ class Reconciler:
 
     async def _pass(self, key: Key, canary: Manifest) -> timedelta | None:
         try:
-            status = status_from_json(canary.get("status"))
+            status = self._statuses(canary.get("status") or {})
         except ConfigError as error:
             await self._unreadable(key, canary, error)
             lines.reconciled(None, None, str(error))

@@ -6,10 +6,12 @@ What is promoted is read from here, never from the Deployment as it is by then.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from canary.contents import hashed
 from canary.controller.copies import names_in
+from canary.controller.memo import Memo
 from canary.controller.names import HASH_LABEL, MANAGED_BY, MANAGER, PREFIX, TARGET
 from canary.controller.references import renamed
 from canary.ports import CONTROLLER_REVISION
@@ -24,7 +26,7 @@ def digest(template: Mapping[str, Any]) -> str:
 
     A restart is not a new revision (ROLLOUT section 4); the label that a ReplicaSet adds is left out too.
     """
-    return hashed(_bare(template, restart=False))
+    return _digests(template)
 
 
 def revision_of(deployment: Manifest, replica_sets: Iterable[Manifest]) -> Revision:
@@ -46,11 +48,9 @@ def replica_set_of(deployment: Manifest, replica_sets: Iterable[Manifest]) -> Ma
     The Deployment's own revision number is not enough: image and size in one update leave it behind (tried). Of several
     equal ones the oldest counts, as the Deployment controller has it.
     """
-    wanted = _bare(deployment["spec"]["template"], restart=True)
+    wanted = _whole(deployment["spec"]["template"])
     equal = [
-        owned
-        for owned in owned_sets(deployment, replica_sets)
-        if _bare(owned["spec"]["template"], restart=True) == wanted
+        owned for owned in owned_sets(deployment, replica_sets) if _whole(owned["spec"]["template"]) == wanted
     ]
     return min(equal, key=lambda one: (one["metadata"]["creationTimestamp"], one["metadata"]["name"]), default=None)
 
@@ -125,3 +125,7 @@ def _bare(template: Mapping[str, Any], *, restart: bool) -> dict[str, Any]:
     notes = metadata.pop("annotations", None) or {}
     kept = {key: value for key, value in notes.items() if restart or key != RESTARTED_AT}
     return {"metadata": {**metadata, "labels": labels, "annotations": kept}, "spec": template.get("spec") or {}}
+
+
+_whole = Memo(partial(_bare, restart=True))
+_digests = Memo(lambda template: hashed(_bare(template, restart=False)))

@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -117,8 +117,11 @@ def _storable(status: Status) -> Status:
     return replace(status, checks=checks, memory=memory, message=fitted(status.message, LONGEST_MESSAGE))
 
 
+_snake_case = lru_cache(maxsize=256)(to_snake)
+
+
 def _snake(shown: Mapping[str, Any]) -> dict[str, Any]:
-    return {to_snake(key): value for key, value in shown.items() if key != "lastTransitionTime"}
+    return {_snake_case(key): value for key, value in shown.items() if key != "lastTransitionTime"}
 
 
 def _time(moment: datetime | None) -> str | None:

@@ -1,0 +1,37 @@
+"""Remembers what was computed from cached objects, which every pass reads anew and which seldom change.
+
+Cached objects are replaced, never edited, so that the same object has the same answer.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, TypeVar
+
+Answer = TypeVar("Answer")
+
+KEPT = 4096
+"""Answers that are kept, those that were asked for last: two Deployments and a few ReplicaSets of a thousand canaries."""
+
+
+class Memo(Generic[Answer]):
+    """A function of a part of a cached object, computed once for each. `kept` bounds how many answers stay."""
+
+    def __init__(self, compute: Callable[[Mapping[str, Any]], Answer], kept: int = KEPT) -> None:
+        self._compute = compute
+        self._kept = kept
+        self._known: OrderedDict[int, tuple[Mapping[str, Any], Answer]] = OrderedDict()
+
+    def __call__(self, part: Mapping[str, Any]) -> Answer:
+        """Return the answer for a part; for an equal one that is another object it is computed anew."""
+        known = self._known.get(id(part))
+        if known is not None and known[0] is part:
+            self._known.move_to_end(id(part))
+            return known[1]
+        answer = self._compute(part)
+        self._known[id(part)] = part, answer  # holding the part keeps its id from being another's
+        self._known.move_to_end(id(part))
+        if len(self._known) > self._kept:
+            self._known.popitem(last=False)
+        return answer
