@@ -24,6 +24,7 @@ from canary.clients.scope import Scope
 from canary.clients.slack import LogNotifier, Slack, SlackSummary
 from canary.clients.slack_api import SlackSettings
 from canary.controller import scalers
+from canary.controller.announcing import Announcer
 from canary.controller.asking import Asker
 from canary.controller.config import Configs
 from canary.controller.grouping import Grouper
@@ -109,6 +110,7 @@ async def control(outside: Outside, settings: Settings, *, epoch: str, telemetry
     # Each of these asks the next one for work: they are tied by name, and run only once all are there.
     asker = Asker(start=lambda key: asks.add(key), wake=lambda key: passes.add(key))
     asks = _queue("asks", asker, telemetry)
+    announcer = Announcer(teller, start=lambda key: tells.add(key))
     configs = Configs(outside.cluster)
     tools = Tools(
         cluster=outside.cluster,
@@ -118,6 +120,7 @@ async def control(outside: Outside, settings: Settings, *, epoch: str, telemetry
         asker=asker,
         clock=outside.clock,
         teller=teller,
+        announcer=announcer,
         timing=settings.timing,
         default_mesh=settings.mesh,
         mesh_named=mesh_named,
@@ -125,16 +128,17 @@ async def control(outside: Outside, settings: Settings, *, epoch: str, telemetry
         witness=telemetry,
     )
     passes = _queue("passes", Reconciler(tools), telemetry)
+    tells = _queue("tells", announcer, telemetry, after=passes)
     shims = _queue("shims", Shim(outside.cluster, teller), telemetry)
     outside.notifier.listen(lambda namespace, name: passes.add((namespace, name)))
     watch = Watch(outside.cluster, wake=passes.add, shim=shims.add, concerned=configs.concerned, routing=_routing())
     watch.start()
-    queues = {"passes": passes, "shims": shims, "asks": asks}
+    queues = {"passes": passes, "shims": shims, "asks": asks, "tells": tells}
     with telemetry.leading(queues):
         async with asyncio.TaskGroup() as tasks:
             for name, queue in queues.items():
                 tasks.create_task(queue.run(), name=name)
-            await _until_the_end(outside.notifier)
+            await _until_the_end(outside.notifier, announcer)
 
 
 def _routing() -> Routing:
@@ -151,17 +155,19 @@ def _services(meshes: Sequence[Claiming], manifest: Manifest) -> Collection[str]
     return {name for mesh in meshes for name in mesh.services(manifest)}
 
 
-def _queue(name: str, handle: Handler, telemetry: Telemetry) -> KeyQueue:
-    return KeyQueue(timed(handle, partial(telemetry.passed, name)), on_failure=_failed, jitter=random.random)
+def _queue(name: str, handle: Handler, telemetry: Telemetry, after: KeyQueue | None = None) -> KeyQueue:
+    handler = timed(handle, partial(telemetry.passed, name))
+    return KeyQueue(handler, on_failure=_failed, jitter=random.random, after=after)
 
 
-async def _until_the_end(notifier: Notifier) -> None:
+async def _until_the_end(notifier: Notifier, announcer: Announcer) -> None:
     """Wait to be cancelled; then have what waits told and written down, for a bounded time: passes still run."""
     try:
         await asyncio.Event().wait()
     except asyncio.CancelledError:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LAST_WORDS_S):
+                await announcer.idle()
                 await notifier.idle()
         raise
 

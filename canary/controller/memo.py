@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 Answer = TypeVar("Answer")
 
 KEPT = 4096
-"""Answers that are kept, those that were asked for last: two Deployments and a few ReplicaSets of a thousand canaries."""
+"""Answers that are kept, those that were asked for last: some templates each of a thousand canaries."""
 
 
 class Memo(Generic[Answer]):

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from heapq import heappop, heappush
@@ -21,6 +22,8 @@ from canary.errors import CanaryError, Conflict, Unavailable
 
 FIRST_DELAY_S = 0.2
 LONGEST_DELAY_S = 10.0
+LONGEST_COURTESY_S = 1.0
+"""How long a queue waits at most for one that goes first."""
 REMEMBERED_S = 10.0
 """How long it is known when a key was served that asks for nothing more; whoever waits longer comes first anyway."""
 
@@ -48,21 +51,31 @@ class _Entry:
 class KeyQueue:
     """A queue of keys with one worker a key.
 
-    `jitter` returns a number in [0, 1); `at_once` bounds the passes that run side by side.
+    `jitter` returns a number in [0, 1); `at_once` bounds the passes that run side by side. While keys wait in `after`,
+    another queue, none is begun here, for at most a second.
     """
 
     def __init__(
-        self, handle: Handler, *, on_failure: OnFailure, jitter: Callable[[], float], at_once: int = 200
+        self,
+        handle: Handler,
+        *,
+        on_failure: OnFailure,
+        jitter: Callable[[], float],
+        at_once: int = 200,
+        after: KeyQueue | None = None,
     ) -> None:
         self._handle = handle
         self._on_failure = on_failure
         self._jitter = jitter
         self._at_once = at_once
+        self._after = after
         self._entries: dict[Key, _Entry] = {}
         self._due: list[tuple[float, int, Key]] = []
         self._order = count()
         self._served: dict[Key, float] = {}
         self._wake = asyncio.Event()
+        self._calm = asyncio.Event()
+        self._calm.set()
         self._running = 0
 
     def __len__(self) -> int:
@@ -103,6 +116,7 @@ class KeyQueue:
 
     def _is_due(self, key: Key, entry: _Entry) -> None:
         entry.due_at = asyncio.get_running_loop().time()
+        self._calm.clear()
         heappush(self._due, (self._served.get(key, 0.0), next(self._order), key))
 
     def add_after(self, key: Key, delay_s: float) -> None:
@@ -128,7 +142,11 @@ class KeyQueue:
                     await self._wake.wait()
                     self._wake.clear()
                     while self._due and self._running < self._at_once:
+                        if self._after is not None:
+                            await self._after.quiet()
                         _, _, key = heappop(self._due)
+                        if not self._due:
+                            self._calm.set()
                         entry = self._entries[key]
                         entry.dirty, entry.running = False, True
                         self._running += 1
@@ -139,6 +157,12 @@ class KeyQueue:
             for entry in self._entries.values():
                 if entry.timer is not None:
                     entry.timer.cancel()
+
+    async def quiet(self) -> None:
+        """Wait until every key that is due has a worker, for at most LONGEST_COURTESY_S seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LONGEST_COURTESY_S):
+                await self._calm.wait()
 
     def _is_served(self, key: Key) -> None:
         """Note when the key was served, and forget those of long ago."""

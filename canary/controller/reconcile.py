@@ -15,6 +15,7 @@ import structlog
 
 from canary.controller import lines
 from canary.controller.act import Act
+from canary.controller.announcing import Announcer
 from canary.controller.asking import Asker, Errand, moment_of
 from canary.controller.config import WHILE_FILLING, Configs
 from canary.controller.confirm import look_again
@@ -59,6 +60,7 @@ class Tools:
     asker: Asker
     clock: Clock
     teller: Teller
+    announcer: Announcer
     timing: Timing
     default_mesh: str
     mesh_named: Callable[[str], Mesh]
@@ -177,10 +179,10 @@ class Reconciler:
             await act.run()
         except CanaryError as failure:
             self._tools.configs.ended(key, failure)
-            await self._announce(act, it)  # the status says it already: nobody would tell it later
+            self._announce(act, it)  # the status says it already: nobody would tell it later
             raise
         self._tools.configs.ended(key, None)
-        await self._announce(act, it)
+        self._announce(act, it)
         await self._drop_command(act, decision)
         lines.reconciled(status, decision.status, decision.because)
         if decision.again_in is not None and decision.status == status and self._tools.asker.is_out(key):
@@ -209,7 +211,7 @@ class Reconciler:
             self._unread[key] = str(error)
             log.error("status_not_read", error=str(error))
             notice = Notice(reason="StatusUnreadable", text=str(error), warning=True)
-            await self._record([notice], About(canary=canary, target=None))
+            self._record([notice], About(canary=canary, target=None))
 
     def _look(self, key: Key, canary: Manifest, status: Status) -> _Pass:
         """Return what is wanted, remembered and true now, as far as the caches know."""
@@ -270,10 +272,10 @@ class Reconciler:
         self._written[key] = written.get("status") or {}
         return written
 
-    async def _announce(self, act: Act, it: Pass) -> None:
+    def _announce(self, act: Act, it: Pass) -> None:
         trouble = self._tools.teller.also(it, act.hands.repaired, act.canary["metadata"]["uid"])
         notices = (*act.decision.notices, *act.hands.repaired, *trouble)
-        await self._record(notices, About(canary=act.canary, target=act.target))
+        self._record(notices, About(canary=act.canary, target=act.target))
 
     async def _drop_command(self, act: Act, decision: Decision) -> None:
         holder = act.seen.command_at
@@ -283,10 +285,9 @@ class Reconciler:
                 patch = {"metadata": {"annotations": {COMMAND: None}}}
                 await self._tools.cluster.patch(ref_of(latest), patch, resource_version=resource_version(latest))
 
-    async def _record(self, notices: Sequence[Notice], about: About) -> None:
+    def _record(self, notices: Sequence[Notice], about: About) -> None:
         lines.told(notices)
-        for wrong in await self._tools.teller.record(notices, about):
-            log.warning("event_not_written", error=wrong)
+        self._tools.announcer.send(notices, about)
 
 
 def _until_calm(drift: Drift, seen: Observation) -> timedelta | None:

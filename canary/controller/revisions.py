@@ -49,9 +49,7 @@ def replica_set_of(deployment: Manifest, replica_sets: Iterable[Manifest]) -> Ma
     equal ones the oldest counts, as the Deployment controller has it.
     """
     wanted = _whole(deployment["spec"]["template"])
-    equal = [
-        owned for owned in owned_sets(deployment, replica_sets) if _whole(owned["spec"]["template"]) == wanted
-    ]
+    equal = [owned for owned in owned_sets(deployment, replica_sets) if _whole(owned["spec"]["template"]) == wanted]
     return min(equal, key=lambda one: (one["metadata"]["creationTimestamp"], one["metadata"]["name"]), default=None)
 
 

@@ -69,7 +69,8 @@ QUEUE_DEPTH = Metric(
     name="canary_queue_depth",
     kind=Kind.GAUGE,
     labels=("queue",),
-    doc="Keys that are due and wait for a worker; queues are passes, shims (annotations) and asks (Prometheus).",
+    doc="Keys that are due and wait for a worker; queues are passes, shims (annotations), asks (Prometheus) and tells "
+    "(Events).",
 )
 QUEUE_AGE = Metric(
     name="canary_queue_oldest_age_seconds",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -21,6 +21,14 @@ PUSHED, FAILED, CRASHED, ABORTED = "push", "failed verdict", "crash-loop", "abor
 EFFECTS = {PUSHED: "candidate scaled up", FAILED: "weight 0", CRASHED: "weight 0", ABORTED: "weight 0"}
 PLAINLY = 0.1
 """The share of bad requests over which the fast rule ends a rollout that may have 1 % (docs/how-it-works.md)."""
+
+
+async def within_a_second(names: Iterable[str]) -> AsyncIterator[str]:
+    """Yield the names spread over one second: what happens in the same second does not happen in the same moment."""
+    known, began = list(names), time.monotonic()
+    for number, name in enumerate(known):
+        await asyncio.sleep(max(0.0, began + number / len(known) - time.monotonic()))
+        yield name
 
 
 @dataclass(slots=True)
@@ -113,11 +121,10 @@ class World:
 
     async def push(self, names: Iterable[str], analysis: dict[str, str], tag: str = "2.0") -> None:
         noted = settings(enabled="true", replicas="1", **analysis)
-        for name in names:
+        async for name in within_a_second(names):
             self.watch.begin(PUSHED, name)
             image = f"registry.example/app:{tag}"
             self._cluster.apply(deployment(name, image=image, replicas=None, annotations=noted))
-            await asyncio.sleep(0)
 
     async def fail(self, names: Iterable[str]) -> None:
         """From now on every request to the candidates fails."""
@@ -125,23 +132,21 @@ class World:
             self.metrics.set(name, bad=1.0)
 
     async def abort(self, names: Iterable[str]) -> None:
-        for name in names:
+        async for name in within_a_second(names):
             self.watch.begin(ABORTED, name)
             self._cluster.edit(ref(CANARY, name), {"metadata": {"annotations": settings(command="abort")}})
-            await asyncio.sleep(0)
 
     async def crash(self, names: Iterable[str]) -> None:
         """The candidates' pods are seen in a crash loop."""
         waiting = {"waiting": {"reason": "CrashLoopBackOff"}}
         broken = [{"name": "app", "restartCount": 3, "ready": False, "state": waiting}]
-        for name in names:
+        async for name in within_a_second(names):
             for pod in self._cluster.store.list(POD, NAMESPACE, {"app": name}):
                 if "canary.delivery/role" in pod["metadata"]["labels"]:
                     continue
                 self.watch.begin(CRASHED, name)
                 where = ObjectRef(POD, NAMESPACE, pod["metadata"]["name"])
                 self._cluster.edit(where, {"status": {"containerStatuses": broken}}, subresource="status")
-            await asyncio.sleep(0)
 
     async def until_phase(self, phase: str, names: Sequence[str], within_s: float) -> None:
         await self._until(lambda name: self.phases.get(name) == phase, names, phase, within_s)
