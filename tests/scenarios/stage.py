@@ -36,6 +36,8 @@ SETTINGS = Settings(mesh="istio", scrape_interval=timedelta(seconds=5))
 
 DEPLOYED = deployment(replicas=None)
 STEPS = (20, 50)
+TURNS = 10
+"""Of the event loop, which what is under way needs to come to its end when nothing keeps it waiting."""
 ROLLOUT_S = 600.0
 """Longer in virtual time than any rollout of these steps lasts."""
 
@@ -210,6 +212,7 @@ class Stage:
     # --- waiting -----------------------------------------------------------------------------------------------------
 
     async def until(self, predicate: Callable[[], object], within: float = ROLLOUT_S) -> None:
+        """Wait for a predicate to hold, and for what is told of it: that comes beside the passes, in no time."""
         try:
             await eventually(self.cluster, lambda: bool(predicate()), within)
         except AssertionError:
@@ -217,6 +220,8 @@ class Stage:
                 f"not within {within:g} s: phases {self.phases}, weights {self.weights}, {self.status.message!r}"
                 f", candidate {self.candidate}, reasons {self.reasons}, {self.watch.found} {self.crashes()}"
             ) from None
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
 
     async def until_phase(self, phase: Phase, within: float = ROLLOUT_S) -> None:
         await self.until(lambda: self.status.phase is phase, within)
