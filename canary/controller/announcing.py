@@ -12,6 +12,7 @@ from datetime import timedelta
 
 import structlog
 
+from canary.controller import lines
 from canary.controller.queue import Key
 from canary.controller.tell import About, Teller
 from canary.rollout.model import Notice
@@ -34,9 +35,10 @@ class Announcer:
         self._idle.set()
 
     def send(self, notices: Sequence[Notice], about: About) -> None:
-        """Have notices written as Events. Over ROOM batches the oldest of the canary is dropped, and logged."""
+        """Log notices and have them written as Events. Over ROOM batches the oldest of the canary is dropped."""
         if not notices:
             return
+        lines.told(notices)
         key = (str(about.canary["metadata"]["namespace"]), str(about.canary["metadata"]["name"]))
         waiting = self._waiting.setdefault(key, deque())
         waiting.append((notices, about))

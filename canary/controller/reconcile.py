@@ -7,7 +7,7 @@ was under way. Not its job: deciding (canary.rollout), what a write looks like (
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -126,7 +126,7 @@ class Reconciler:
         try:
             status = self._statuses(canary.get("status") or {})
         except ConfigError as error:
-            await self._unreadable(key, canary, error)
+            self._unreadable(key, canary, error)
             lines.reconciled(None, None, str(error))
             return None
         with lines.of_revision(status):
@@ -204,14 +204,14 @@ class Reconciler:
             self._tools.asker.send(key, Errand(asked=asked, measurement=measurement, moment=moment))
         return answers
 
-    async def _unreadable(self, key: Key, canary: Manifest, error: ConfigError) -> None:
+    def _unreadable(self, key: Key, canary: Manifest, error: ConfigError) -> None:
         """Say, once, that the status cannot be read. The split that is there is held: nothing may be guessed."""
         self._tools.witness.seen(key, None, ())
         if self._unread.get(key) != str(error):
             self._unread[key] = str(error)
             log.error("status_not_read", error=str(error))
             notice = Notice(reason="StatusUnreadable", text=str(error), warning=True)
-            self._record([notice], About(canary=canary, target=None))
+            self._tools.announcer.send([notice], About(canary=canary, target=None))
 
     def _look(self, key: Key, canary: Manifest, status: Status) -> _Pass:
         """Return what is wanted, remembered and true now, as far as the caches know."""
@@ -275,7 +275,7 @@ class Reconciler:
     def _announce(self, act: Act, it: Pass) -> None:
         trouble = self._tools.teller.also(it, act.hands.repaired, act.canary["metadata"]["uid"])
         notices = (*act.decision.notices, *act.hands.repaired, *trouble)
-        self._record(notices, About(canary=act.canary, target=act.target))
+        self._tools.announcer.send(notices, About(canary=act.canary, target=act.target))
 
     async def _drop_command(self, act: Act, decision: Decision) -> None:
         holder = act.seen.command_at
@@ -284,10 +284,6 @@ class Reconciler:
             if latest is not None and COMMAND in annotations_of(latest):
                 patch = {"metadata": {"annotations": {COMMAND: None}}}
                 await self._tools.cluster.patch(ref_of(latest), patch, resource_version=resource_version(latest))
-
-    def _record(self, notices: Sequence[Notice], about: About) -> None:
-        lines.told(notices)
-        self._tools.announcer.send(notices, about)
 
 
 def _until_calm(drift: Drift, seen: Observation) -> timedelta | None:

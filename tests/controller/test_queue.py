@@ -342,8 +342,9 @@ async def test_a_started_pass_goes_on_before_the_next_one_begins() -> None:
     async with passes.running() as queue:
         for name in "abcdef":
             queue.add(("shop", name))
-        while len(passes.began) < 4:
+        for _ in range(4):
             await asyncio.sleep(0)
-        assert len(done) >= 2
+        assert 2 <= len(passes.began) < 6
+        assert len(done) >= len(passes.began) - 2
         await asyncio.sleep(1)
     assert len(done) == 6
