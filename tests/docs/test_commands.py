@@ -13,9 +13,9 @@ LEAVES = dict(leaves(root_command()))
 BLOCKS = blocks("sh")
 OTHERS_FLAGS = {
     *("--all", "--cascade", "--for", "--from-literal", "--full", "--help", "--tag", "--watch", "--no-deps"),
-    *("--hypothesis-profile", "--junitxml"),
+    *("--hypothesis-profile", "--junitxml", "--write"),
 }
-"""Flags of kubectl, docker, pip, Argo Rollouts and pytest that pages name in their prose."""
+"""Flags of kubectl, docker, pip, Argo Rollouts, pytest and the bench that pages name in their prose."""
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=str)
