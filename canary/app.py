@@ -100,9 +100,7 @@ def mesh_named(name: str) -> Mesh:
 async def control(outside: Outside, settings: Settings, *, epoch: str, telemetry: Telemetry | None = None) -> None:
     """Run the controller until cancelled. `epoch` names this leadership, unlike any before it, as a label value.
 
-    `telemetry` is told what happens; without one nobody is.
-
-    Raises ConfigError when the mesh of the settings has no adapter.
+    `telemetry` is told what happens. Raises ConfigError when the mesh of the settings has no adapter.
     """
     mesh_named(settings.mesh)
     telemetry = telemetry or Telemetry()
@@ -131,8 +129,7 @@ async def control(outside: Outside, settings: Settings, *, epoch: str, telemetry
     tells = _queue("tells", announcer, telemetry, after=passes)
     shims = _queue("shims", Shim(outside.cluster, teller), telemetry)
     outside.notifier.listen(lambda namespace, name: passes.add((namespace, name)))
-    watch = Watch(outside.cluster, wake=passes.add, shim=shims.add, concerned=configs.concerned, routing=_routing())
-    watch.start()
+    Watch(outside.cluster, wake=passes.add, shim=shims.add, concerned=configs.concerned, routing=_routing()).start()
     queues = {"passes": passes, "shims": shims, "asks": asks, "tells": tells}
     with telemetry.leading(queues):
         async with asyncio.TaskGroup() as tasks:

@@ -107,8 +107,7 @@ class Cluster(Protocol):
     async def patch(self, ref: ObjectRef, patch: Manifest, *, resource_version: str, subresource: str = "") -> Manifest:
         """Apply a JSON merge patch (RFC 7386) if the object still has `resource_version`, else raise `Conflict`.
 
-        Lists are replaced whole; None removes a key; `subresource` is "" or "status". Fields not taken are `Rejected`.
-        """
+        Lists are replaced whole; None removes a key; `subresource` is "" or "status"; fields not taken: `Rejected`."""
 
     async def delete(
         self, ref: ObjectRef, *, uid: str, resource_version: str, propagation: Propagation = Propagation.BACKGROUND
@@ -137,9 +136,7 @@ class Metrics(Protocol):
     async def query(self, promql: str, at: datetime) -> Sequence[Series]:
         """Return the instant vector (a scalar counts as one unlabelled sample) at a time; empty means no series.
 
-        Raises `Unavailable` when there is no answer, `Rejected` when Prometheus refuses the query or its answer is
-        neither a vector nor a scalar.
-        """
+        Raises `Unavailable` without an answer, `Rejected` for a refused query or an answer of another type."""
 
 
 class Notifier(Protocol):
@@ -153,10 +150,7 @@ class Notifier(Protocol):
         """Take what there is to tell about one canary. A later bulletin replaces this one, its notices included."""
 
     def gave_up(self, notices: Sequence[Notification], why: str) -> None:
-        """Count and log notices that found no room to wait in, but for those that are told already or just now.
-
-        Number 0 is that of a notice that never waited.
-        """
+        """Count and log notices that found no room, unless told by now; number 0 is one that never waited."""
 
     def receipt(self, namespace: str, canary: str) -> Receipt | None:
         """Return what came of the telling so far, None when nothing did in this process."""

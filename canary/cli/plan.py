@@ -87,25 +87,31 @@ def plan(  # noqa: PLR0913 - each is a flag that users know by its name
     where = Where(kubeconfig=kubeconfig, context=context, namespace=namespace)
     connected = kubeconfig is not None or context is not None
     home = namespace or (default_namespace(kubeconfig, context) if connected else FALLBACK)
-    timing = Timing(
+    settings = Settings(mesh=mesh, timing=_timing(settle, drain, scrape_interval))
+    subjects, bundle = _subjects(paths, settings, home)
+    live = asyncio.run(looked_up(where, subjects)) if connected else [Live()] * len(subjects)
+    bundle = bundle.with_more([one.service for one in live if one.service is not None])
+    asked = access(prometheus_url, prometheus_token_file, os.environ) if prometheus_url else None
+    over = duration(window, "--window", least=timedelta(minutes=1))
+    sized = (replace(one, asked=replicas) for one in live)
+    found = [_forecast(subject, bundle, one, pod_start) for subject, one in zip(subjects, sized, strict=True)]
+    if asked is not None:
+        found = asyncio.run(_with_readings(found, subjects, bundle, (asked, over)))
+    print(_shown(found, output))
+
+
+def _shown(found: Sequence[Forecast], output: Output) -> str:
+    if output is Output.JSON:
+        return json.dumps([_as_json(one) for one in found], indent=2)
+    return "\n\n".join("\n".join(plan_view.lines(one.plan, one.line, one.readings, one.notes)) for one in found)
+
+
+def _timing(settle: str, drain: str, scrape_interval: str) -> Timing:
+    return Timing(
         settle=duration(settle, "--settle"),
         drain=duration(drain, "--drain"),
         scrape=duration(scrape_interval, "--scrape-interval", least=timedelta(seconds=1)),
     )
-    subjects, bundle = _subjects(paths, Settings(mesh=mesh, timing=timing), home)
-    live = asyncio.run(looked_up(where, subjects)) if connected else [Live()] * len(subjects)
-    bundle = bundle.with_more([one.service for one in live if one.service is not None])
-    start = None if pod_start is None else duration(pod_start, "--pod-start")
-    asked = access(prometheus_url, prometheus_token_file, os.environ) if prometheus_url else None
-    over = duration(window, "--window", least=timedelta(minutes=1))
-    live = [replace(one, asked=replicas) for one in live]
-    found = [_forecast(subject, bundle, one, start) for subject, one in zip(subjects, live, strict=True)]
-    if asked is not None:
-        found = asyncio.run(_with_readings(found, subjects, bundle, (asked, over)))
-    if output is Output.JSON:
-        print(json.dumps([_as_json(one) for one in found], indent=2))
-    else:
-        print("\n\n".join("\n".join(plan_view.lines(one.plan, one.line, one.readings, one.notes)) for one in found))
 
 
 def _subjects(paths: Sequence[str], settings: Settings, namespace: str) -> tuple[list[Subject], Bundle]:
@@ -121,10 +127,10 @@ def _subjects(paths: Sequence[str], settings: Settings, namespace: str) -> tuple
     return list(bundle.subjects), bundle
 
 
-def _forecast(subject: Subject, bundle: Bundle, live: Live, start: timedelta | None) -> Forecast:
+def _forecast(subject: Subject, bundle: Bundle, live: Live, pod_start: str | None) -> Forecast:
     assert subject.plan is not None
     size, notes = _size(subject, bundle, live)
-    assumed = Assumed(primary=size, ready_after=_pod_start(subject) if start is None else start)
+    assumed = Assumed(primary=size, ready_after=_pod_start(subject, pod_start))
     if subject.plan.suspend:
         notes = (*notes, "it is suspended: nothing starts until that is taken out")
     try:
@@ -154,8 +160,10 @@ def _size(subject: Subject, bundle: Bundle, live: Live) -> tuple[int, tuple[str,
     return 1, ("how many pods serve is not in the files: 1 is assumed; --replicas names another",)
 
 
-def _pod_start(subject: Subject) -> timedelta:
-    """Return the longest delay before a readiness probe is first asked: no pod is ready sooner."""
+def _pod_start(subject: Subject, told: str | None) -> timedelta:
+    """Return what was told, else the longest delay before a readiness probe is first asked: no pod is ready sooner."""
+    if told is not None:
+        return duration(told, "--pod-start")
     containers = maps_at(subject.deployment.manifest if subject.deployment else {}, *POD, "containers")
     delays = [value_at(container, "readinessProbe", "initialDelaySeconds") for _, container in containers]
     return timedelta(seconds=max([delay for delay in delays if is_number(delay) and delay >= 0], default=0))

@@ -6,6 +6,7 @@ ago. Not its job: what needs the look (`Decision.confirm`).
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
 from canary.controller.names import HASH_LABEL, PRIMARY_ROLE, ROLE, TARGET, canary_service_ref, primary_ref
@@ -19,8 +20,8 @@ async def look_again(cluster: Cluster, plan: Plan, status: Status, side: Side) -
 
     Four requests at most. Raises what the cluster raises; then nothing is known, and nothing may be decided.
     """
-    for selection in _of_primary(plan) if side is Side.PRIMARY else _of_canary(plan, status):
-        await cluster.refresh(selection)
+    selections = _of_primary(plan) if side is Side.PRIMARY else _of_canary(plan, status)
+    await asyncio.gather(*(cluster.refresh(selection) for selection in selections))
 
 
 def _of_canary(plan: Plan, status: Status) -> Iterator[Selection]:

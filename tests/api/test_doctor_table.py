@@ -7,27 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from aiohttp import web
 
-from canary.cli.diagnosis import State
-from canary.cli.doctor_rights import SECRETS, Right, documents, rights
 from canary.clients.kube_http import MERGE_PATCH, Call, KubeHttp, connect
 from canary.errors import AlreadyExists
-from canary.spec.crd import crd
-from meshes import registry
 from tests.api.audit import Request
-from tests.api.control_plane import ControlPlane, assets_folder, control_plane
-from tests.api.installing import CRDS, define
+from tests.api.control_plane import ControlPlane
 from tests.api.proxy import Between, kubeconfig_through, proxy
 from tests.cli.prometheus import prometheus
 from tests.cli.shell import run
@@ -253,163 +246,3 @@ async def test_an_api_server_that_is_too_old_fails_with_its_version(
         assert (status, told["api"][0]) == (0, "passed"), told
     else:
         assert_fails((status, told), "api", f"Kubernetes v1.{minor}.0", "canary needs Kubernetes 1.20 or newer")
-
-
-# --- rights -----------------------------------------------------------------------------------------------------------
-
-RULES = [
-    (f"{one['kind'].lower()}s", one["metadata"]["name"], at)
-    for one in documents()
-    if one["kind"] in ("ClusterRole", "Role")
-    for at in range(len(one["rules"]))
-]
-
-
-@asynccontextmanager
-async def without_rule(http: KubeHttp, plural: str, name: str, at: int) -> AsyncIterator[JSON]:
-    """Take one rule out of a role until the block ends; yield the rule."""
-    where = "/namespaces/canary-system" if plural == "roles" else ""
-    path = f"{ROLES}{where}/{plural}/{name}"
-    before = (await http.send(Call(method="GET", path=path, what="the role")))["rules"]
-    await put_rules(http, path, [rule for number, rule in enumerate(before) if number != at])
-    await until_it_is(http, before[at], where, State.FAILED)
-    try:
-        yield before[at]
-    finally:
-        await put_rules(http, path, before)
-        await until_it_is(http, before[at], where, State.PASSED)
-
-
-async def until_it_is(http: KubeHttp, rule: JSON, where: str, state: State) -> None:
-    """Wait until the API server judges by the role as it is now: it learns of a change by a watch."""
-    one = Right(
-        verb=rule["verbs"][0],
-        group=rule["apiGroups"][0],
-        resource=rule["resources"][0],
-        namespace=where.rpartition("/")[2],
-        name=rule.get("resourceNames", [""])[0],
-    )
-    async with asyncio.timeout(60):
-        while not await is_so(http, one, state):  # noqa: ASYNC110 - another process decides
-            await asyncio.sleep(0.05)
-
-
-async def is_so(http: KubeHttp, right: Right, state: State) -> bool:
-    found = [one.state for one in await rights(http, (right,), ACCOUNT)]
-    return (found == [State.PASSED]) is (state is State.PASSED)
-
-
-async def put_rules(http: KubeHttp, path: str, rules: list[JSON]) -> None:
-    body = {"rules": rules}
-    await http.send(Call(method="PATCH", path=path, what="the role", body=body, content_type=MERGE_PATCH))
-
-
-@pytest.mark.parametrize(("plural", "name", "at"), RULES)
-async def test_each_right_that_is_taken_away_is_named(
-    plane: ControlPlane, around: Around, plural: str, name: str, at: int
-) -> None:
-    http = await connect(plane.kubeconfig)
-    try:
-        async with without_rule(http, plural, name, at) as rule:
-            status, told = await around.diagnosed()
-    finally:
-        await http.close()
-    if rule["resources"] == [SECRETS]:
-        assert (status, states(told, of="failed"), states(told, of="skipped")) == (0, [], [SECRETS]), told
-        assert "track-config: all" in told[SECRETS][1]
-        return
-    assert_fails((status, told), "rights", "rights are missing: ", "apply manifests/install/rights.yaml")
-    for group in rule["apiGroups"]:
-        for resource in rule["resources"]:
-            kind = f"{resource}.{group}" if group else resource
-            assert [verb for verb in rule["verbs"] if f"{verb} {kind}" not in told["rights"][1]] == []
-
-
-# --- what is not installed --------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def bare() -> Iterator[ControlPlane]:
-    """A control plane of its own with nothing installed: what it lacks is lacking to no other test."""
-    assets = assets_folder()
-    if assets is None:
-        pytest.skip("KUBEBUILDER_ASSETS names no folder with etcd, kube-apiserver and kube-controller-manager")
-    if not os.environ.get(CRDS):
-        pytest.skip(f"{CRDS} names no folder with the CRDs of the meshes")
-    with control_plane(assets) as running:
-        yield running
-
-
-@pytest.fixture
-async def nothing(bare: ControlPlane, services: tuple[str, str]) -> AsyncIterator[tuple[Around, KubeHttp]]:
-    http = await connect(bare.kubeconfig)
-    yield Around(bare.kubeconfig, *services, flags=["--as", ""]), http
-    await http.close()
-
-
-async def test_a_cluster_without_our_crd_is_told_so(nothing: tuple[Around, KubeHttp]) -> None:
-    around, _ = nothing
-    told = await around.diagnosed()
-    assert_fails(
-        told, "crd", "CRD canaries.canary.delivery is not installed", "canary crd | kubectl apply", others=REST
-    )
-
-
-REST = ("leader", "mesh")
-"""What fails too where nothing is installed."""
-
-
-async def test_a_crd_that_does_not_serve_our_version_is_told_with_what_it_serves(
-    nothing: tuple[Around, KubeHttp],
-) -> None:
-    around, http = nothing
-    other = crd()
-    version = other["spec"]["versions"][0]
-    newer = {**version, "name": "v1beta1", "storage": True}
-    other["spec"]["versions"] = [{**version, "served": False, "storage": False}, newer]
-    await http.send(Call(method="POST", path=CRD_PATH, what="the CRD", body=other, deadline_s=60))
-    path = f"{CRD_PATH}/{other['metadata']['name']}"
-    try:
-        ended = await around.diagnosed()
-        assert_fails(ended, "crd", "serves v1beta1, not v1alpha1", "apply manifests/install/crd.yaml", others=REST)
-    finally:
-        await http.send(Call(method="DELETE", path=path, what="the CRD"))
-
-
-@pytest.mark.parametrize("mesh", sorted(registry.names()))
-async def test_a_mesh_whose_routes_are_not_served_is_told(nothing: tuple[Around, KubeHttp], mesh: str) -> None:
-    around, _ = nothing
-    around.flags += ["--mesh", mesh]
-    status, told = await around.diagnosed()
-    kind = {"istio": "VirtualService.networking.istio.io", "kuma": "MeshHTTPRoute.kuma.io"}.get(
-        mesh, "HTTPRoute.gateway.networking.k8s.io"
-    )
-    assert (status, told["mesh"]) == (
-        1,
-        (
-            "failed",
-            f"the cluster does not serve {kind}, in which {mesh} has the split",
-            f"install {mesh} and its CRDs, or name the mesh that is installed with --mesh",
-        ),
-    )
-
-
-def definition_of(name: str) -> JSON:
-    """The CRD of that name, as the Gateway API has it."""
-    path = Path(os.environ[CRDS]) / "gateway-api" / f"{name}.yaml"
-    found: JSON = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return found
-
-
-async def test_a_mesh_without_routes_for_grpc_passes_with_a_note(nothing: tuple[Around, KubeHttp]) -> None:
-    around, http = nothing
-    around.flags += ["--mesh", "linkerd"]
-    definition = definition_of("httproutes.gateway.networking.k8s.io")
-    await define(http, definition)
-    try:
-        _, told = await around.diagnosed()
-    finally:
-        path = f"{CRD_PATH}/{definition['metadata']['name']}"
-        await http.send(Call(method="DELETE", path=path, what="the CRD"))
-    assert told["mesh"][0] == "passed"
-    assert told["mesh"][1].endswith("gRPC cannot be split: GRPCRoute.gateway.networking.k8s.io is not served")

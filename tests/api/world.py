@@ -69,13 +69,12 @@ class Traffic:
 
     async def query(self, promql: str, at: datetime) -> Sequence[Series]:
         """Answer what is asked of Istio's metrics, for many namespaces at once; of other meshes there are none."""
-        named = _NAMESPACES.search(promql)
-        if named is None:
-            return []
         found: list[Series] = []
-        for namespace in named[1].split("|"):
-            one = promql.replace(named[0], f'{_LABEL}="{namespace}"')
-            found += await self.of(namespace).query(one, at)
+        for part in promql.split(" or label_replace("):  # windows of several lengths, each of namespaces of its own
+            named = _NAMESPACES.search(part)
+            for namespace in named[1].split("|") if named is not None else ():
+                one = part.replace(named[0], f'{_LABEL}="{namespace}"') if named is not None else part
+                found += await self.of(namespace).query(one, at)
         return found
 
 

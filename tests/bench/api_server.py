@@ -193,7 +193,11 @@ class ApiServer:
         return {"kind": "Status", "status": "Success"}
 
     async def _list(self, request: web.Request, place: _Place) -> web.Response:
-        items = list(self._store.list(place.kind, place.namespace))
+        wanted = [pair.partition("=")[::2] for pair in request.query.get("labelSelector", "").split(",") if pair]
+        name = request.query.get("fieldSelector", "").removeprefix("metadata.name=")
+        items = list(self._store.list(place.kind, place.namespace, dict(wanted)))
+        if name != request.query.get("fieldSelector", ""):
+            items = [one for one in items if one["metadata"]["name"] == name]
         group, version = place.kind.group, self._store.served(place.kind).versions[0]
         head = {"apiVersion": f"{group}/{version}" if group else version, "kind": f"{place.kind.kind}List"}
         return web.json_response({**head, "metadata": {"resourceVersion": str(self._version)}, "items": items})

@@ -72,7 +72,7 @@ async def test_the_leader_shows_its_metrics_beside_the_probes(tmp_path: Path) ->
     page = Page(body)
     assert "Content-Type: text/plain; version=0.0.4; charset=utf-8" in head
     assert page.one("canary_leader") == 1
-    assert page.by("canary_queue_depth", "queue") == {"passes": 0, "shims": 0, "asks": 0}
+    assert page.by("canary_queue_depth", "queue") == {"passes": 0, "shims": 0, "asks": 0, "tells": 0}
     assert page.one("canary_requests_total", peer="kubernetes", verb="list", resource="canaries", code="2xx") == 1
     assert (page.one("canary_requests_total", peer="prometheus", code="5xx") or 0) >= 1
     assert (page.one("process_resident_memory_bytes") or 1e9) < 256 * 2**20

@@ -15,8 +15,13 @@ from prometheus_client.metrics import MetricWrapperBase
 
 OURS = ("canary.controller", "canary.clients", "canary.telemetry", "canary.app")
 CONTAINERS = (dict, set, list, deque)
-CACHES = ("canary.clients.indexes", "canary.clients.kube_cache")
-"""They hold what the API server has."""
+CACHES = (
+    "canary.clients.indexes",
+    "canary.clients.kube_cache",
+    "canary.controller.memo",
+    "canary.controller.selectors",
+)
+"""They hold what the API server has, or what was computed of it for the last few thousand objects."""
 
 
 def kept() -> Counter[str]:

@@ -94,7 +94,7 @@ async def test_a_canary_that_left_has_no_series(stage: Stage) -> None:
 async def test_who_stops_leading_shows_no_canary_and_no_queue(stage: Stage) -> None:
     await stage.onboarded()
     last = stage.controllers[-1]
-    assert set(scrape(last.telemetry).by("canary_queue_depth", "queue")) == {"passes", "shims", "asks"}
+    assert set(scrape(last.telemetry).by("canary_queue_depth", "queue")) == {"passes", "shims", "asks", "tells"}
     last.task.cancel()
     await stage.rest(1)
     left = scrape(last.telemetry)

@@ -1,0 +1,52 @@
+"""What is remembered of cached objects: once for each object, and of the last few only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from canary.controller.memo import Memo
+
+
+def test_the_same_object_is_computed_once_and_an_equal_one_anew() -> None:
+    seen: list[Mapping[str, Any]] = []
+
+    def size(part: Mapping[str, Any]) -> int:
+        seen.append(part)
+        return len(part)
+
+    sizes = Memo(size)
+    one, equal = {"a": 1}, {"a": 1}
+    assert [sizes(one), sizes(one), sizes(equal), sizes(one)] == [1, 1, 1, 1]
+    assert [part is one for part in seen] == [True, False]
+
+
+def test_of_more_than_are_kept_those_that_were_asked_for_last_stay() -> None:
+    computed: list[int] = []
+
+    def number(part: Mapping[str, Any]) -> int:
+        computed.append(part["number"])
+        return int(part["number"])
+
+    numbers = Memo(number, kept=2)
+    parts = [{"number": each} for each in range(3)]
+    for each in (0, 1, 0, 2, 0, 1):
+        assert numbers(parts[each]) == each
+    assert computed == [0, 1, 2, 1]
+
+
+def test_what_cannot_be_computed_is_tried_again() -> None:
+    tries: list[int] = []
+
+    def fails_once(part: Mapping[str, Any]) -> int:
+        tries.append(1)
+        if len(tries) == 1:
+            raise ValueError("not yet")
+        return len(part)
+
+    memo, part = Memo(fails_once), {"a": 1}
+    with pytest.raises(ValueError, match="not yet"):
+        memo(part)
+    assert (memo(part), memo(part), len(tries)) == (1, 1, 2)
