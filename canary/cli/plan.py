@@ -82,18 +82,16 @@ def plan(  # noqa: PLR0913 - each is a flag that users know by its name
 ) -> None:
     """Show the timeline of a rollout at its quickest: weights, pods, and when checks may first fail.
 
-    With --kubeconfig or --context the cluster says how many pods serve, and which Service clients call.
-    """
+    With --kubeconfig or --context the cluster says how many pods serve, and which Service clients call."""
     where = Where(kubeconfig=kubeconfig, context=context, namespace=namespace)
     connected = kubeconfig is not None or context is not None
     home = namespace or (default_namespace(kubeconfig, context) if connected else FALLBACK)
-    settings = Settings(mesh=mesh, timing=_timing(settle, drain, scrape_interval))
-    subjects, bundle = _subjects(paths, settings, home)
+    subjects, bundle = _subjects(paths, Settings(mesh=mesh, timing=_timing(settle, drain, scrape_interval)), home)
     live = asyncio.run(looked_up(where, subjects)) if connected else [Live()] * len(subjects)
-    bundle = bundle.with_more([one.service for one in live if one.service is not None])
     asked = access(prometheus_url, prometheus_token_file, os.environ) if prometheus_url else None
     over = duration(window, "--window", least=timedelta(minutes=1))
     sized = (replace(one, asked=replicas) for one in live)
+    bundle = bundle.with_more([one.service for one in live if one.service is not None])
     found = [_forecast(subject, bundle, one, pod_start) for subject, one in zip(subjects, sized, strict=True)]
     if asked is not None:
         found = asyncio.run(_with_readings(found, subjects, bundle, (asked, over)))

@@ -39,7 +39,7 @@ class Announcer:
         if not notices:
             return
         lines.told(notices)
-        key = (str(about.canary["metadata"]["namespace"]), str(about.canary["metadata"]["name"]))
+        key = _key(about)
         waiting = self._waiting.setdefault(key, deque())
         waiting.append((notices, about))
         if len(waiting) > ROOM:
@@ -47,6 +47,12 @@ class Announcer:
             log.warning("events_dropped", namespace=key[0], canary=key[1], reasons=[one.reason for one in dropped])
         self._idle.clear()
         self._start(key)
+
+    async def tell(self, notices: Sequence[Notice], about: About, *, at_once: bool) -> None:
+        """Have notices written; `at_once` before the call returns, as who gave a command waits for the answer."""
+        self.send(notices, about)
+        if at_once:
+            await self(_key(about))
 
     async def __call__(self, key: Key) -> timedelta | None:
         """Write what waits for one canary. What cannot be written is logged: it never stops a rollout."""
@@ -64,3 +70,7 @@ class Announcer:
     async def idle(self) -> None:
         """Wait until everything is written or was given up."""
         await self._idle.wait()
+
+
+def _key(about: About) -> Key:
+    return str(about.canary["metadata"]["namespace"]), str(about.canary["metadata"]["name"])

@@ -179,10 +179,10 @@ class Reconciler:
             await act.run()
         except CanaryError as failure:
             self._tools.configs.ended(key, failure)
-            self._announce(act, it)  # the status says it already: nobody would tell it later
+            await self._announce(act, it)  # the status says it already: nobody would tell it later
             raise
         self._tools.configs.ended(key, None)
-        self._announce(act, it)
+        await self._announce(act, it)
         await self._drop_command(act, decision)
         lines.reconciled(status, decision.status, decision.because)
         if decision.again_in is not None and decision.status == status and self._tools.asker.is_out(key):
@@ -272,10 +272,11 @@ class Reconciler:
         self._written[key] = written.get("status") or {}
         return written
 
-    def _announce(self, act: Act, it: Pass) -> None:
+    async def _announce(self, act: Act, it: Pass) -> None:
         trouble = self._tools.teller.also(it, act.hands.repaired, act.canary["metadata"]["uid"])
         notices = (*act.decision.notices, *act.hands.repaired, *trouble)
-        self._tools.announcer.send(notices, About(canary=act.canary, target=act.target))
+        about = About(canary=act.canary, target=act.target)
+        await self._tools.announcer.tell(notices, about, at_once=act.decision.drop_command)
 
     async def _drop_command(self, act: Act, decision: Decision) -> None:
         holder = act.seen.command_at

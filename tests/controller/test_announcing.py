@@ -50,6 +50,13 @@ async def test_notices_are_written_in_order_once_a_pass_is_made(cluster: InMemor
     assert len(desk.written) == 3
 
 
+async def test_the_answer_to_a_command_is_written_before_the_call_returns(cluster: InMemoryCluster) -> None:
+    desk = Desk(cluster)
+    desk.send("A")
+    await desk.announcer.tell([Notice(reason="B", text="refused")], desk.about, at_once=True)
+    assert sorted(desk.written) == ["A", "B"]
+
+
 async def test_nothing_to_tell_asks_for_no_pass(cluster: InMemoryCluster) -> None:
     desk = Desk(cluster)
     desk.send()
