@@ -18,10 +18,10 @@ demo: $(INSTALLED) ## Ship a good and a bad version on this machine (MESH=istio)
 	$(BIN)/canary demo --mesh $(MESH) $(ARGS)
 
 test: $(INSTALLED) ## Run the tests (ARGS="tests/rollout -k pause")
-	$(BIN)/pytest -n 4 --dist loadgroup $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
 
 test-faults: $(INSTALLED) ## Rollouts under faults: in memory by the thousand, on a control plane, under traffic (SEEDS=60, or SEEDS==17 to repeat one)
-	CANARY_FAULT_SEEDS=$(SEEDS) $(BIN)/pytest -q -n 4 --dist loadgroup tests/faults $(ARGS)
+	CANARY_FAULT_SEEDS=$(SEEDS) $(BIN)/pytest -q -n 2 --dist loadgroup tests/faults $(ARGS)
 
 fuzz: $(INSTALLED) ## Feed the readers of what comes from outside some hundred thousand random inputs (EXAMPLES=8000 each)
 	CANARY_FUZZ=$(EXAMPLES) $(BIN)/pytest tests/fuzz $(ARGS)
