@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from tests.builders import JSON, canary, deployment, settings
 from tests.cli.shell import Ended, run
 from tests.cli.watched_api import WatchedApi, watched_api
 
+LONGEST_START_S = 60.0
 OLD, NEW = Revision(digest="old", pin="5d9c7b"), Revision(digest="new", pin="7f8a6c")
 STATUS = Status(
     phase=Phase.PROGRESSING, weight=20, stable=OLD, revision=NEW, target_generation=3, message="Step 1 of 2",
@@ -44,13 +46,19 @@ def at(status: Status) -> JSON:
 
 
 def waited(api: WatchedApi, then: Callable[[], None], *words: object) -> Ended:
-    """Run the command, and `then` a moment after its start."""
-    timer = threading.Timer(0.5, then)
-    timer.start()
+    """Run the command, and `then` a moment after it began to follow the server."""
+
+    def later() -> None:
+        api.followed.wait(LONGEST_START_S)
+        time.sleep(0.5)
+        then()
+
+    people = threading.Thread(target=later)
+    people.start()
     try:
         return run("wait", "checkout", *words, "--kubeconfig", api.kubeconfig)
     finally:
-        timer.join()
+        people.join()
 
 
 def test_progress_is_told_and_then_the_promotion(api: WatchedApi) -> None:

@@ -28,6 +28,7 @@ class WatchedApi:
     objects: dict[tuple[str, str, str], JSON] = field(default_factory=dict)
     told: threading.Condition = field(default_factory=threading.Condition)
     closed: bool = False
+    followed: threading.Event = field(default_factory=threading.Event)
     kubeconfig: Path = Path()
 
     def hold(self, *manifests: JSON) -> None:
@@ -59,7 +60,8 @@ class WatchedApi:
             return {"apiVersion": "v1", "metadata": {"resourceVersion": str(len(self.log))}, "items": items}
 
     def events(self, at: int, plural: str, namespace: str, name: str) -> Iterator[bytes]:
-        """Yield what happens from a version on until the server is closed."""
+        """Yield what happens from a version on until the server is closed; `followed` is set then."""
+        self.followed.set()
         while not self.closed:
             with self.told:
                 while len(self.log) <= at and not self.closed:

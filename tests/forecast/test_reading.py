@@ -50,19 +50,22 @@ def near(value: float) -> Any:
     return pytest.approx(value, rel=1e-6)
 
 
+def of(builtin: Builtin, **read: Any) -> Reading:
+    """What a built-in check of the name of its kind reads."""
+    return Reading(name=builtin.value, builtin=builtin, **read)
+
+
 async def test_each_check_is_read_of_the_primary_and_a_limit_proposed() -> None:
     plan = a_plan(checks=(SUCCESS, P99, QUEUE))
     assert await readings(plan, asked(serving("checkout-primary"))) == Readings(
         deployment="checkout-primary",
         per_second=near(10.0),
         checks=(
-            Reading(name="success-rate", value=near(99.0), limit=99, passes=True, proposed=98.0, configured=True),
-            Reading(name="latency-p99", value=near(0.15), limit=0.1, passes=False, proposed=0.25, configured=True),
+            of(Builtin.SUCCESS_RATE, value=near(99.0), limit=99, passes=True, proposed=98.0, configured=True),
+            of(Builtin.LATENCY_P99, value=near(0.15), limit=0.1, passes=False, proposed=0.25, configured=True),
             Reading(name="queue", value=3.0, limit=5, passes=True, proposed=None, configured=True),
-            Reading(name="latency-p50", value=near(0.025), limit=None, passes=None, proposed=0.05, configured=False),
-            Reading(
-                name="latency-p95", value=near(0.0484375), limit=None, passes=None, proposed=0.05, configured=False
-            ),
+            of(Builtin.LATENCY_P50, value=near(0.025), limit=None, passes=None, proposed=0.05, configured=False),
+            of(Builtin.LATENCY_P95, value=near(0.0484375), limit=None, passes=None, proposed=0.05, configured=False),
         ),
     )
 
@@ -83,8 +86,8 @@ async def test_a_mesh_whose_metrics_are_not_known_yet_is_said_by_each_check() ->
 async def test_without_requests_nothing_is_proposed() -> None:
     found = await readings(a_plan(checks=(SUCCESS,)), asked(PromQL()))
     assert found.per_second is None
-    assert found.checks[0] == Reading(
-        name="success-rate", value=None, limit=99, passes=None, proposed=None, configured=True, because="no data"
+    assert found.checks[0] == of(
+        Builtin.SUCCESS_RATE, value=None, limit=99, passes=None, proposed=None, configured=True, because="no data"
     )
     assert [one.proposed for one in found.checks] == [None] * 4
 

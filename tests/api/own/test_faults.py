@@ -74,6 +74,7 @@ async def promoted_though_killed_in(it: Harness, phase: Phase) -> None:
     await it.until(killed)
     await it.until_phase(Phase.SUCCEEDED)
     assert standby.leads
+    await it.until(lambda: it.size() == 0)  # what a watch of another kind tells
     assert_promoted(it, (0, 50, 0))
 
 
