@@ -70,6 +70,22 @@ async def test_nothing_is_posted_before_the_status_has_the_post_before_it() -> N
         )
 
 
+async def test_no_later_message_is_posted_before_the_status_has_the_one_before_it() -> None:
+    api = Api()
+    async with Slack(SETTINGS, api=api) as slack:
+        controller = Controller(slack)
+        controller.say("0")
+        await asyncio.sleep(60)
+        assert controller.waiting == []
+        slack.listen(lambda _, __: None)  # from now on the status is not written
+        controller.say("1")
+        await asyncio.sleep(60)
+        controller.waiting.append(replace(controller.waiting[-1], text="2", number=controller.waiting[-1].number + 1))
+        controller.tell()
+        await asyncio.sleep(60)
+        assert texts(api.workspace) == ["0", "1"]
+
+
 async def test_a_receipt_that_nothing_waits_for_is_written_with_the_next_change_or_a_little_later() -> None:
     api = Api()
     async with Slack(SETTINGS, api=api) as slack:
