@@ -31,6 +31,7 @@ from meshes.contract import Kind, Manifest, ObjectRef
 from tests.builders import ref
 
 DRAIN = timedelta(seconds=15)
+TESTED = (Phase.PROGRESSING, Phase.PAUSED)
 
 
 class Objects(Protocol):
@@ -63,6 +64,7 @@ class Invariants:
         self._cluster, self._drain = cluster, drain
         self._name, self._namespace = name, namespace
         self._silent = False
+        self._tested = 0
         self._served = False
         self._weight = 0
         self._split_in = ""
@@ -84,6 +86,7 @@ class Invariants:
         if event.ref.namespace != self._namespace:
             return
         checks = {
+            CANARY: self._decided,
             VIRTUAL_SERVICE: self._route,
             DEPLOYMENT: self._deployment,
             SERVICE: self._service,
@@ -135,12 +138,19 @@ class Invariants:
             self._breach(f"the route has weight {weight}, the status {status.weight}")
         if weight < before:
             return
-        if status.phase not in (Phase.PROGRESSING, Phase.PAUSED):
+        late = status.phase is Phase.PROMOTING and weight == self._tested
+        if status.phase not in TESTED and not late:
             self._breach(f"weight {weight} in {status.phase}")
         if status.revision is not None and status.revision.key == status.last_failed != status.memory.retry:
             self._breach(f"weight {weight} for a revision that failed")
         self._carried(weight)
         self._stamped(live, status)
+
+    def _decided(self, _: Manifest) -> None:
+        """Note the weight that was decided while a revision was tested: its write may come late."""
+        status = self._status
+        if status.phase in TESTED:
+            self._tested = status.weight
 
     def _no_weight(self, live: Manifest) -> None:
         """A route that had the split has none any more, or is gone."""
