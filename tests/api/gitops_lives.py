@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from canary.ports import HPA, SERVICE
 from canary.rollout.phases import Phase
 from meshes.contract import Manifest
-from tests.api.gitops import EVERY_S, MOST_A_MINUTE, Tool, Written, apply, counting, manifests, names, syncing
+from tests.api.gitops import EVERY_S, Tool, Written, apply, counting, manifests, names, syncing
 from tests.api.harness import Harness
 from tests.builders import service
 
@@ -58,7 +58,7 @@ async def until_named(it: Harness, tool: Tool) -> None:
 
 async def ends_bounded(it: Harness, written: Written) -> None:
     """The fields are the controller's once nobody applies any more; it wrote no more than it may."""
-    assert written.a_minute <= MOST_A_MINUTE, (written.counts, written.minutes)
+    written.assert_bounded()
     await it.until(lambda: selector(it) == NARROW)
     async with asyncio.timeout(it.patience_s):
         while await aim(it) != "checkout-primary":  # noqa: ASYNC110 - the view does not watch autoscalers
@@ -75,7 +75,7 @@ async def widened_under(it: Harness) -> Written:
             await asyncio.sleep(10)
             assert it.serving() == ("1.0", 3)
             assert it.status.history == ()
-    assert written.a_minute <= MOST_A_MINUTE, (written.counts, written.minutes)
+    written.assert_bounded()
     await it.until(lambda: it.status.phase is Phase.SUCCEEDED and it.serving() == ("2.0", 3) and it.size() == 0)
     assert selector(it) == NARROW
     return written
