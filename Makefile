@@ -11,6 +11,9 @@ MINUTES ?= 60
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
+# Hundreds of processes are started, and without its bytecode each would compile the project anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from canary.cli.options import Where, dns_name
 from canary.clients.kube_context import default_namespace
 from canary.clients.kube_http import MERGE_PATCH, Call, KubeHttp, connect
 from canary.errors import CanaryError, NotFound, Rejected
@@ -27,34 +26,6 @@ FIELD_MANAGER = "canary-cli"
 
 COMPLETED_WITHIN_S = 3.0
 """How long a shell that completes may wait for names."""
-
-_DNS_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?", re.ASCII)
-
-
-def _dns_name(text: str | None) -> str | None:
-    """Refuse what can be no name of an object, before it becomes part of a path."""
-    if text is not None and not _DNS_NAME.fullmatch(text):
-        raise typer.BadParameter(f"found {text!r}, allowed are names of lower-case letters, digits, '-' and '.'")
-    return text
-
-
-KubeconfigOption = Annotated[
-    Path | None, typer.Option("--kubeconfig", help="The kubeconfig file; $KUBECONFIG or ~/.kube/config by default.")
-]
-ContextOption = Annotated[str | None, typer.Option("--context", help="The context of the kubeconfig.")]
-NamespaceOption = Annotated[
-    str | None,
-    typer.Option("--namespace", "-n", callback=_dns_name, help="The namespace; the context's by default."),
-]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Where:
-    """Which cluster and namespace a person means; None is what the kubeconfig says."""
-
-    kubeconfig: Path | None = None
-    context: str | None = None
-    namespace: str | None = None
 
 
 class Canaries:
@@ -171,9 +142,9 @@ async def _names(where: Where) -> list[str]:
 
 
 NameArgument = Annotated[
-    str, typer.Argument(metavar="NAME", callback=_dns_name, autocompletion=completed, help="The Canary.")
+    str, typer.Argument(metavar="NAME", callback=dns_name, autocompletion=completed, help="The Canary.")
 ]
 AnyNameArgument = Annotated[
     str | None,
-    typer.Argument(metavar="NAME", callback=_dns_name, autocompletion=completed, help="The Canary; all by default."),
+    typer.Argument(metavar="NAME", callback=dns_name, autocompletion=completed, help="The Canary; all by default."),
 ]

@@ -14,17 +14,8 @@ from typing import Annotated, Any
 
 import typer
 
-from canary.cli.canaries import (
-    COMMAND,
-    Canaries,
-    ContextOption,
-    KubeconfigOption,
-    NameArgument,
-    NamespaceOption,
-    Where,
-    canaries,
-)
-from canary.cli.options import Output, OutputOption
+from canary.cli.canaries import COMMAND, Canaries, NameArgument, canaries
+from canary.cli.options import ContextOption, KubeconfigOption, NamespaceOption, Output, OutputOption, Where
 from canary.errors import CanaryError, Unavailable
 from canary.rollout.model import CommandName
 from canary.spec.units import format_duration, parse_duration

@@ -15,11 +15,20 @@ import typer
 from rich.text import Text
 
 from canary.cli import doctor_cluster, doctor_metrics
-from canary.cli.canaries import ContextOption, KubeconfigOption, NamespaceOption, Where
 from canary.cli.diagnosis import Diagnosis, State, failed, passed, skipped
 from canary.cli.doctor_rights import ACCOUNT, needed, rights
 from canary.cli.doctor_slack import slack
-from canary.cli.options import MeshOption, Output, OutputOption, ScrapeOption, duration
+from canary.cli.options import (
+    ContextOption,
+    KubeconfigOption,
+    MeshOption,
+    NamespaceOption,
+    Output,
+    OutputOption,
+    ScrapeOption,
+    Where,
+    duration,
+)
 from canary.cli.prometheus_access import access
 from canary.cli.status_view import console
 from canary.clients.kube_http import KubeHttp, connect

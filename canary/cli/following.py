@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from canary.cli.canaries import Canaries, Where
+from canary.cli.canaries import Canaries
+from canary.cli.options import Where
 from canary.clients.discovery import Resource
 from canary.clients.kube_cache import Cache, Reflector
 from canary.clients.kube_context import default_namespace

@@ -12,8 +12,8 @@ import typer
 from rich.console import RenderableType
 from rich.text import Text
 
-from canary.cli.canaries import ContextOption, KubeconfigOption, NameArgument, NamespaceOption, Where, canaries
-from canary.cli.options import Output, OutputOption
+from canary.cli.canaries import NameArgument, canaries
+from canary.cli.options import ContextOption, KubeconfigOption, NamespaceOption, Output, OutputOption, Where
 from canary.cli.status_view import console, plain, table
 from canary.spec.units import format_duration
 

@@ -14,15 +14,15 @@ from typing import Annotated
 import typer
 
 from canary import __version__
-from canary.cli import commands, demo, doctor, history, lint, migrate, plan, run, status, wait, watch
+from canary.cli.loading import Commands
 from canary.errors import CanaryError
-from canary.spec.crd import crd_yaml
 
 PLUGIN = "kubectl-canary"
 NO_FILES = ":4"
 
 app = typer.Typer(
     name="canary",
+    cls=Commands,
     help="Progressive delivery for Kubernetes: ship a new version to a small share of the traffic first.",
     no_args_is_help=True,
     add_completion=True,
@@ -44,25 +44,6 @@ def options(
     ] = False,
 ) -> None:
     """Progressive delivery for Kubernetes: ship a new version to a small share of the traffic first."""
-
-
-@app.command()
-def crd() -> None:
-    """Print the CustomResourceDefinition of the Canary resource."""
-    sys.stdout.write(crd_yaml())
-
-
-demo.register(app)
-run.register(app)
-status.register(app)
-lint.register(app)
-plan.register(app)
-wait.register(app)
-history.register(app)
-watch.register(app)
-doctor.register(app)
-migrate.register(app)
-commands.register(app)
 
 
 def called() -> str:

@@ -1,6 +1,7 @@
 """`canary plan PATH`: the timeline that a Deployment would go through, and what its checks read of what serves now.
 
-The rules themselves are run for it (canary/forecast); here it is only gathered and printed.
+The rules themselves are run for it (canary/forecast); here it is only gathered and printed. Clients of the cluster and
+of Prometheus are loaded only where those are asked: without them a plan is there in half the time.
 """
 
 from __future__ import annotations
@@ -12,20 +13,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from canary.app import mesh_named
 from canary.cli import plan_view
-from canary.cli.canaries import ContextOption, KubeconfigOption, Where
 from canary.cli.lint import read_paths
-from canary.cli.options import MeshOption, Output, OutputOption, PathsArgument, ScrapeOption, duration
-from canary.cli.plan_live import Live, looked_up
-from canary.cli.prometheus_access import access
-from canary.clients.kube_context import FALLBACK, default_namespace
-from canary.clients.prometheus import Prometheus
-from canary.clients.prometheus_http import PrometheusAccess
+from canary.cli.live import Live
+from canary.cli.options import (
+    ContextOption,
+    KubeconfigOption,
+    MeshOption,
+    Output,
+    OutputOption,
+    PathsArgument,
+    ScrapeOption,
+    Where,
+    duration,
+)
 from canary.controller.services import ports_of
 from canary.errors import ConfigError
 from canary.forecast import timeline as line
@@ -37,6 +42,9 @@ from canary.lint.rules_service import apex_of, is_number, with_ports
 from canary.lint.rules_workload import POD
 from canary.rollout.model import Plan, Timing
 from meshes.contract import AppProtocol
+
+if TYPE_CHECKING:
+    from canary.clients.prometheus_http import PrometheusAccess
 
 PATIENCE = timedelta(days=30)
 
@@ -85,10 +93,10 @@ def plan(  # noqa: PLR0913 - each is a flag that users know by its name
     With --kubeconfig or --context the cluster says how many pods serve, and which Service clients call."""
     where = Where(kubeconfig=kubeconfig, context=context, namespace=namespace)
     connected = kubeconfig is not None or context is not None
-    home = namespace or (default_namespace(kubeconfig, context) if connected else FALLBACK)
+    home = _home(where) if connected else namespace or "default"
     subjects, bundle = _subjects(paths, Settings(mesh=mesh, timing=_timing(settle, drain, scrape_interval)), home)
-    live = asyncio.run(looked_up(where, subjects)) if connected else [Live()] * len(subjects)
-    asked = access(prometheus_url, prometheus_token_file, os.environ) if prometheus_url else None
+    live = _looked_up(where, subjects) if connected else [Live()] * len(subjects)
+    asked = _access(prometheus_url, prometheus_token_file) if prometheus_url else None
     over = duration(window, "--window", least=timedelta(minutes=1))
     sized = (replace(one, asked=replicas) for one in live)
     bundle = bundle.with_more([one.service for one in live if one.service is not None])
@@ -96,6 +104,24 @@ def plan(  # noqa: PLR0913 - each is a flag that users know by its name
     if asked is not None:
         found = asyncio.run(_with_readings(found, subjects, bundle, (asked, over)))
     print(_shown(found, output))
+
+
+def _home(where: Where) -> str:
+    from canary.clients.kube_context import default_namespace
+
+    return where.namespace or default_namespace(where.kubeconfig, where.context)
+
+
+def _looked_up(where: Where, subjects: Sequence[Subject]) -> list[Live]:
+    from canary.cli.plan_live import looked_up
+
+    return asyncio.run(looked_up(where, subjects))
+
+
+def _access(url: str, token_file: Path | None) -> PrometheusAccess:
+    from canary.cli.prometheus_access import access
+
+    return access(url, token_file, os.environ)
 
 
 def _shown(found: Sequence[Forecast], output: Output) -> str:
@@ -170,6 +196,9 @@ def _pod_start(subject: Subject, told: str | None) -> timedelta:
 async def _with_readings(
     found: Sequence[Forecast], subjects: Sequence[Subject], bundle: Bundle, asked: tuple[PrometheusAccess, timedelta]
 ) -> list[Forecast]:
+    from canary.app import mesh_named
+    from canary.clients.prometheus import Prometheus
+
     prometheus_access, window = asked
     read: list[Forecast] = []
     async with Prometheus(prometheus_access) as prometheus:

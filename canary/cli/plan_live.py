@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from canary.cli.canaries import Where
+from canary.cli.live import Live
+from canary.cli.options import Where
 from canary.clients.kube_http import Call, KubeHttp, connect
 from canary.controller.names import primary_ref
 from canary.errors import NotFound
@@ -20,21 +20,6 @@ _SCALERS = (
     ("autoscaling/v1", "HorizontalPodAutoscaler", "horizontalpodautoscalers", "minReplicas", "maxReplicas"),
     ("keda.sh/v1alpha1", "ScaledObject", "scaledobjects", "minReplicaCount", "maxReplicaCount"),
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Live:
-    """One canary in the cluster. `size` is how many pods serve, None when there is nothing of it yet;
-    `asked` is the size that a person names instead.
-
-    `scaled`: an autoscaler sets the size. `notes` say where it comes from. `service` is None when there is none.
-    """
-
-    size: int | None = None
-    asked: int | None = None
-    scaled: bool = False
-    notes: tuple[str, ...] = ()
-    service: Document | None = None
 
 
 async def looked_up(where: Where, subjects: Sequence[Subject]) -> list[Live]:

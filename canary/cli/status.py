@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from canary.cli.canaries import AnyNameArgument, ContextOption, KubeconfigOption, NamespaceOption, Where, canaries
-from canary.cli.options import Output, OutputOption
+from canary.cli.canaries import AnyNameArgument, canaries
+from canary.cli.options import ContextOption, KubeconfigOption, NamespaceOption, Output, OutputOption, Where
 from canary.cli.status_view import console, details, overview
 
 

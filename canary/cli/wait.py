@@ -13,9 +13,9 @@ from typing import Annotated
 import typer
 
 from canary.cli.awaited import Aim, Awaited, Result, Standing
-from canary.cli.canaries import ContextOption, KubeconfigOption, NameArgument, NamespaceOption, Where
+from canary.cli.canaries import NameArgument
 from canary.cli.following import Followed, following, named
-from canary.cli.options import Output, OutputOption, duration
+from canary.cli.options import ContextOption, KubeconfigOption, NamespaceOption, Output, OutputOption, Where, duration
 from canary.controller.names import target_of
 from canary.errors import NotFound
 from canary.ports import CANARY, DEPLOYMENT

@@ -15,9 +15,9 @@ from rich.console import Console
 from rich.live import Live
 
 from canary.cli.awaited import Aim, Awaited, Result, Standing
-from canary.cli.canaries import ContextOption, KubeconfigOption, NameArgument, NamespaceOption, Where
+from canary.cli.canaries import NameArgument
 from canary.cli.following import Followed, Wanted, following, named
-from canary.cli.options import Output, OutputOption
+from canary.cli.options import ContextOption, KubeconfigOption, NamespaceOption, Output, OutputOption, Where
 from canary.cli.status import as_json
 from canary.cli.watch_view import Lines, screen
 from canary.cli.watched import Objects, Traces, View, view

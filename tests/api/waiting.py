@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from canary.cli.awaited import Aim, Standing
-from canary.cli.canaries import Where
 from canary.cli.following import following, named
+from canary.cli.options import Where
 from canary.cli.wait import Wait, until_ended
 from canary.ports import CANARY, DEPLOYMENT
 from tests.api.harness import Harness

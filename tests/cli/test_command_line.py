@@ -10,9 +10,9 @@ import sysconfig
 from pathlib import Path
 
 import pytest
-import typer.main
 from typer.testing import CliRunner
 
+from canary.cli.loading import COMMANDS, loaded
 from canary.cli.main import app
 from tests.cli.api_server import Api
 
@@ -25,12 +25,7 @@ SERVES = {"run"}
 
 def flags() -> dict[str, set[str]]:
     """The flags of each command."""
-    group = typer.main.get_command(app)
-    commands: dict[str, object] = getattr(group, "commands")  # noqa: B009 - typer brings its own click
-    return {
-        name: {flag for parameter in command.params for flag in parameter.opts}  # type: ignore[attr-defined]
-        for name, command in commands.items()
-    }
+    return {name: {flag for parameter in loaded(name).params for flag in parameter.opts} for name in COMMANDS}
 
 
 def test_every_command_is_one_of_a_cluster_or_one_of_files() -> None:

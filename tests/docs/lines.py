@@ -9,6 +9,7 @@ from typing import Any
 
 import typer
 
+from canary.cli.loading import Commands, loaded
 from canary.cli.main import app
 from tests.docs.pages import ROOT
 
@@ -103,4 +104,4 @@ def leaves(command: Any, name: str = "canary") -> Iterator[tuple[str, Any]]:
     if not below:
         yield name, command
     for each, inner in below.items():
-        yield from leaves(inner, f"{name} {each}")
+        yield from leaves(loaded(each) if isinstance(command, Commands) else inner, f"{name} {each}")
