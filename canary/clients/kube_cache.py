@@ -16,8 +16,9 @@ import structlog
 
 from canary.clients.discovery import Resource
 from canary.clients.indexes import Indexes
-from canary.clients.kube_http import Call, KubeHttp
-from canary.clients.kube_shape import event_in, items_in, place_in, reading
+from canary.clients.kube_http import Call, Expired, KubeHttp
+from canary.clients.kube_pages import pages
+from canary.clients.kube_shape import event_in, reading
 from canary.clients.parsed import lines_of, parsed
 from canary.clients.trimming import CONTENTS, trimmed
 from canary.errors import CanaryError, NotFound, Rejected
@@ -32,6 +33,8 @@ CONTENT_PAGE = 50
 """Of ConfigMaps and Secrets, which may have a MiB each."""
 NO_HELM = "type!=helm.sh/release.v1"
 """Helm keeps whole releases in Secrets that no pod mounts: they are many and big."""
+LIST_S = 30.0
+"""The deadline of a page, in seconds."""
 WATCH_S = 300
 LARGEST_EVENT = 16 * 1024 * 1024
 """An object has at most some MiB; a line that goes on is no event."""
@@ -194,19 +197,17 @@ class Reflector:
 
     async def _list(self) -> str:
         items: list[dict[str, Any]] = []
-        token = ""
-        while True:
-            query = [("limit", str(self._page)), *self._of, *([("continue", token)] if token else [])]
-            page = await self._http.send(
-                Call(method="GET", path=self._path, what=self._what, query=tuple(query), deadline_s=30)
-            )
-            named = {"kind": self._resource.kind.kind}  # which built-in kinds say once for all, if at all
-            with reading(self._what):
-                items += [self._short({**named, **item}) for item in items_in(page, self._what)]
-                version, token = place_in(page, self._what)
-                if not token:
-                    self._cache.replace(self._resource.kind, self._namespace, items, version)
-                    return version
+        version = ""
+        named = {"kind": self._resource.kind.kind}  # which built-in kinds say once for all, if at all
+        call = Call(method="GET", path=self._path, what=self._what, query=self._of, deadline_s=LIST_S)
+        async with aclosing(pages(self._http, call, self._page)) as listed:
+            async for page, at in listed:
+                version = at
+                with reading(self._what):
+                    items += [self._short({**named, **item}) for item in page]
+        with reading(self._what):
+            self._cache.replace(self._resource.kind, self._namespace, items, version)
+        return version
 
     def _short(self, item: dict[str, Any]) -> dict[str, Any]:
         """Return the item as it will be kept where it may be long, so that a list of long ones is never held whole."""
@@ -231,10 +232,8 @@ class Reflector:
                 async for line in lines:
                     if not (version := self._take(parsed(line), version)):
                         return ""
-        except Rejected as gone:
-            if "410" in str(gone):
-                return ""
-            raise
+        except Expired:
+            return ""
         except (OSError, TimeoutError, ValueError) as cut:
             log.info("watch_cut", kind=self._what, error=str(cut) or type(cut).__name__)
         return version

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +22,7 @@ from kubernetes.aio import config as kube_config
 from kubernetes.aio.client import ApiClient, Configuration
 
 from canary.clients.counted import counted
+from canary.clients.kube_pod import load_pod
 from canary.clients.parsed import cut, parsed, seconds, whole
 from canary.errors import AlreadyExists, CanaryError, ConfigError, Conflict, NotFound, Rejected, Unavailable
 from canary.ports import OnRequest, Peer, ignore_request
@@ -32,6 +33,14 @@ LARGEST_ANSWER = 128 * 1024 * 1024
 LONGEST_MESSAGE = 1000
 """Of what the API server says; a webhook in it may repeat a whole object."""
 MERGE_PATCH = "application/merge-patch+json"
+
+
+class Expired(Rejected):
+    """A version, or the rest of a list, that the API server does not keep any more (HTTP 410): list anew."""
+
+
+def ignore_size(_: int) -> None:
+    """Nobody asked how large an answer was."""
 
 
 class ServerClock:
@@ -64,7 +73,10 @@ class ServerClock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One request: method, path, query, body; `what` names the object in errors."""
+    """One request: method, path, query, body; `what` names the object in errors.
+
+    It ends within `deadline_s` seconds, answer and all; `took` is told how many bytes the answer had.
+    """
 
     method: str
     path: str
@@ -73,6 +85,7 @@ class Call:
     body: Mapping[str, Any] | None = None
     content_type: str = "application/json"
     deadline_s: float = DEADLINE_S
+    took: Callable[[int], None] = ignore_size
 
 
 class KubeHttp:
@@ -106,6 +119,7 @@ class KubeHttp:
                 request.answered(response.status)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._unreachable(call, error) from error
+        call.took(len(raw))
         return self._answer(call, response, raw)
 
     @asynccontextmanager
@@ -125,7 +139,9 @@ class KubeHttp:
             if response.status != 200:
                 self._answer(call, response, await whole(response.content.iter_any(), LARGEST_ANSWER, call.what))
             yield response.content
-        except aiohttp.ClientPayloadError as error:
+        except TimeoutError:
+            raise
+        except aiohttp.ClientError as error:
             raise ConnectionResetError(f"{call.what}: the API server cut the answer") from error
         finally:
             response.close()
@@ -179,8 +195,13 @@ def _error(call: Call, response: aiohttp.ClientResponse, answer: Any) -> CanaryE
             return Unavailable(f"{text}; the credentials are not accepted: see that the token is valid")
         case 403 if "being terminated" not in message:
             return Rejected(f"{text}; the ServiceAccount lacks this right: compare manifests/install")
+        case 410:
+            return Expired(text)
         case 429 | 500 | 502 | 503 | 504:
-            return Unavailable(text, retry_after=seconds(response.headers.get("Retry-After")))
+            wait = seconds(response.headers.get("Retry-After"))
+            # with 429 nothing was tried; all else may come from a proxy, or after the API server's own time was up
+            doubt = call.method != "GET" and response.status != 429
+            return Unavailable(text, retry_after=wait, outcome_unknown=doubt)
         case _:
             return Rejected(text)
 
@@ -226,12 +247,16 @@ async def connect(
     kubeconfig. Raises ConfigError when there are none."""
     configuration = Configuration()
     if kubeconfig is None and context is None and "KUBERNETES_SERVICE_HOST" in os.environ:
-        try:
-            kube_config.load_incluster_config(configuration)
-        except (kube_config.ConfigException, OSError) as error:
-            raise ConfigError(f"no credentials in this Pod: {error}; mount a ServiceAccount's token") from error
+        load_pod(configuration)
     else:
         await _load_kubeconfig(configuration, kubeconfig, context)
     configuration.connection_pool_maxsize = 0  # no limit: each watch, of a kind in a namespace, holds a connection
     configuration.retries = None  # 0 would be without end: aiohttp_retry stops when attempt == attempts, from 1 on
-    return KubeHttp(ApiClient(configuration), ServerClock(), on_request)
+    try:
+        api = ApiClient(configuration)
+    except (OSError, ValueError) as error:  # ssl's errors are OSErrors
+        why = cut(" ".join(str(error).split())) or type(error).__name__
+        raise ConfigError(
+            f"the certificates for {configuration.host} cannot be used: {why}; mend the CA or key"
+        ) from error
+    return KubeHttp(api, ServerClock(), on_request)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import ssl
-import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import pytest
 from canary.clients.prometheus import Prometheus
 from canary.clients.prometheus_http import PrometheusAccess
 from canary.errors import ConfigError, Unavailable
+from tests.clients.certificate import certificate_in, serving
 from tests.clients.raw_server import raw_server, saying, vector
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -149,36 +148,11 @@ def test_settings_that_cannot_be_meant_are_refused(settings: dict[str, object], 
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for 127.0.0.1 that signed itself, with its key, in one file."""
-    file = tmp_path_factory.mktemp("tls") / "server.pem"
-    subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
-    made = subprocess.run(
-        [
-            "openssl",
-            "req",
-            "-x509",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-days",
-            "2",
-            *subject,
-            "-keyout",
-            "-",
-            "-out",
-            "-",
-        ],
-        check=True,
-        capture_output=True,
-    )
-    file.write_bytes(made.stdout)
-    return file
+    return certificate_in(tmp_path_factory.mktemp("tls"))
 
 
 async def test_a_ca_file_makes_its_certificates_trusted_and_without_it_they_are_not(certificate: Path) -> None:
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(certificate)
-    async with raw_server(vector(), tls=tls) as server:
+    async with raw_server(vector(), tls=serving(certificate)) as server:
         await sent(PrometheusAccess(url=server.url, ca_file=certificate))
         with pytest.raises(Unavailable) as caught:
             await sent(PrometheusAccess(url=server.url))
