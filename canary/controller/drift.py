@@ -25,7 +25,9 @@ WITHIN = timedelta(minutes=1)
 PUT_BACK = 30
 """So often in a minute a shared object is put back: what applies a manifest every few seconds is answered each time."""
 TOLD_AGAIN = timedelta(hours=1)
-"""People are told of one object once in this time; each repair is an Event."""
+"""People are told of one object once in this time."""
+EVENTS = 12
+"""So many repairs of one object are an Event each within TOLD_AGAIN; further ones are counted in the next Event."""
 
 
 @dataclass(slots=True)
@@ -36,12 +38,28 @@ class _Object:
     edits: deque[datetime] = field(default_factory=lambda: deque(maxlen=EDITS))
     by: str = SOMEBODY
     told_at: datetime | None = None
+    events: deque[datetime] = field(default_factory=lambda: deque(maxlen=EVENTS))
+    untold: int = 0
     contested: bool = False
     version: str = ""
 
     def calm(self, now: datetime) -> bool:
         """Return whether nobody has edited it for the time that a fight takes to be over."""
         return not self.edits or now - self.edits[-1] >= WITHIN
+
+    def repaired(self, ref: ObjectRef, live: Manifest | None, now: datetime) -> Sequence[Notice]:
+        """Return what is to be told of a repair: nothing while there were many, which the next Event tells."""
+        if len(self.events) == EVENTS and now - self.events[0] < TOLD_AGAIN:
+            self.untold += 1
+            return ()
+        quiet = self.told_at is not None and now - self.told_at < TOLD_AGAIN
+        self.told_at = self.told_at if quiet else now
+        what = "was deleted" if live is None else f"was edited by {self.by}"
+        before = f"; so it was {self.untold} more times since this was last told" if self.untold else ""
+        self.events.append(now)
+        self.untold = 0
+        text = f"{ref} {what}; it is put back as the controller made it{before}"
+        return (Notice(reason="DriftRepaired", text=text, slack=not quiet),)
 
 
 @dataclass(slots=True)
@@ -87,7 +105,7 @@ class Drift:
             known.contested = False
             known.edits.clear()
 
-    def edited(self, ref: ObjectRef, live: Manifest | None) -> Notice | None:
+    def edited(self, ref: ObjectRef, live: Manifest | None) -> Sequence[Notice] | None:
         """Note an edit; return what is to be told when it may be put back, None when it is to be left alone.
 
         `live` is the object as the edit left it, with its managedFields where they are known; None when it is gone.
@@ -104,12 +122,7 @@ class Drift:
         known.contested = len(known.edits) == EDITS and known.edits[-1] - known.edits[0] <= WITHIN
         if known.contested:
             return None
-        quiet = known.told_at is not None and now - known.told_at < TOLD_AGAIN
-        known.told_at = known.told_at if quiet else now
-        what = "was deleted" if live is None else f"was edited by {known.by}"
-        return Notice(
-            reason="DriftRepaired", text=f"{ref} {what}; it is put back as the controller made it", slack=not quiet
-        )
+        return known.repaired(ref, live, now)
 
     def faults(self) -> Sequence[Fault]:
         """Return what stands in the way: objects that somebody keeps editing."""

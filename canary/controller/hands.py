@@ -63,10 +63,9 @@ class Hands:
         """Return whether the object may be written: for a new wish, and for an edit that is no endless fight."""
         if self._drift is None or not self._drift.is_edited(ref, wish):
             return True
-        notice = self._drift.edited(ref, live)
-        if notice is not None:
-            self.repaired.append(notice)
-        return notice is not None
+        notices = self._drift.edited(ref, live)
+        self.repaired += notices or ()
+        return notices is not None
 
     async def create(self, manifest: Manifest) -> Manifest | None:
         """Create an object; None when its name is taken by one that is not ours, which observation tells."""

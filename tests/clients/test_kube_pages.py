@@ -55,7 +55,7 @@ async def test_a_list_that_goes_on_and_on_is_given_up(
     monkeypatch: pytest.MonkeyPatch, bound: str, at: int, why: str
 ) -> None:
     monkeypatch.setattr(kube_pages, bound, at)
-    http = Endless(1_000_000)
+    http = Endless(10_000)
     with pytest.raises(Unavailable, match=f"^the list of pods does not end: {why}; check what stands before"):
         await listed(http)
     assert len(http.calls) == 3

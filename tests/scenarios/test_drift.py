@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from canary.controller.drift import EVENTS
 from canary.ports import CONTROLLER_REVISION, DEPLOYMENT, SERVICE
 from canary.rollout.model import Truth
 from canary.rollout.phases import Phase
@@ -115,6 +116,22 @@ async def test_ten_edits_in_a_minute_end_the_fight_and_are_named(stage: Stage) -
     assert "by mallory" in ready.message
     assert stage.reasons.count("DriftRepaired") == 9
     assert [note.reason for note in stage.told.notes] == ["DriftRepaired", "ObjectContested"]
+
+
+async def test_edits_that_are_no_fight_are_all_put_back_but_only_some_are_an_event_each(stage: Stage) -> None:
+    await stage.onboarded()
+    with stage.watch.blind():
+        for _ in range(70):  # eight a minute
+            stage.cluster.edit(ROUTE, split(stage, 70), "mallory")
+            await stage.until(lambda: stage.weight == 0, within=2)
+            await stage.rest(7.5)
+        assert stage.reasons.count("DriftRepaired") == EVENTS
+        await stage.rest(3600)
+        stage.cluster.edit(ROUTE, split(stage, 70), "mallory")
+        await stage.rest(1)
+    assert stage.reasons.count("DriftRepaired") == EVENTS + 1
+    assert [note.reason for note in stage.told.notes] == ["DriftRepaired", "DriftRepaired"]
+    assert stage.told.notes[1].text.endswith(f"; so it was {70 - EVENTS} more times since this was last told")
 
 
 async def test_an_object_is_put_back_when_nobody_has_edited_it_for_a_minute(stage: Stage) -> None:
