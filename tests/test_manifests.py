@@ -107,6 +107,57 @@ def test_the_annotations_of_each_example_are_valid(name: str) -> None:
         assert (wanted is not None, [fault.text for fault in faults]) == (True, [])
 
 
+KUSTOMIZATIONS = sorted(file.parent.name for file in MANIFESTS.glob("*/kustomization.yaml"))
+APPLIED_BY_HAND = {"install-namespaced/kuma.yaml"}
+"""It needs Kuma's own namespace."""
+
+
+def kustomization(folder: str) -> JSON:
+    [found] = documents(MANIFESTS / folder / "kustomization.yaml")
+    return found
+
+
+def parts_of(folder: str) -> list[Path]:
+    """The files that a kustomization is made of, those of the folders that it names among them, in its order."""
+    files: list[Path] = []
+    for entry in kustomization(folder).get("resources", ()):
+        path = (MANIFESTS / folder / entry).resolve()
+        files += parts_of(path.name) if path.is_dir() else [path]
+    return files
+
+
+@pytest.mark.parametrize("folder", KUSTOMIZATIONS)
+def test_a_kustomization_names_each_file_beside_it_and_none_that_is_missing(folder: str) -> None:
+    generated = [name for one in kustomization(folder).get("configMapGenerator", ()) for name in one["files"]]
+    named = [*parts_of(folder), *(MANIFESTS / folder / name for name in generated)]
+    here = {file.name for file in named if file.parent == MANIFESTS / folder}
+    there = {file.name for file in (MANIFESTS / folder).iterdir() if f"{folder}/{file.name}" not in APPLIED_BY_HAND}
+    assert here == there - {"kustomization.yaml"}
+    assert [file for file in named if not file.is_file()] == []
+    assert len({*named}) == len(named)
+
+
+def test_the_installation_is_its_files_with_nothing_done_to_them() -> None:
+    """Whoever has no kustomize may apply the files: beside them it says only which image they name anyway."""
+    assert set(kustomization("install")) == {"apiVersion", "kind", "resources", "images"}
+    assert sorted(parts_of("install")) == install_files("install")
+    identities = [named(one) for one in documents(*parts_of("install"))]
+    assert len({*identities}) == len(identities)
+    [namespace] = [name for kind, _, name in identities if kind == "Namespace"]
+    assert {where for kind, where, _ in identities} == {"", namespace}
+    assert identities[0] == ("Namespace", "", namespace)
+
+
+def test_what_the_variant_for_one_namespace_changes_is_there() -> None:
+    whole = {named(one): one for one in documents(*parts_of("install-namespaced"))}
+    patches = [yaml.safe_load(one["patch"]) for one in kustomization("install-namespaced")["patches"]]
+    assert [named(one) for one in patches if named(one) not in whole] == []
+    [changed] = [one for one in patches if one.get("$patch") != "delete"]
+    [container] = changed["spec"]["template"]["spec"]["containers"]
+    assert container["name"] == controller()["name"]
+    assert {entry["name"] for entry in container["env"]} <= environment_of_run()
+
+
 def kustomized(folder: str) -> list[JSON]:
     assert KUBECTL is not None
     done = subprocess.run([KUBECTL, "kustomize", str(MANIFESTS / folder)], check=True, capture_output=True, text=True)

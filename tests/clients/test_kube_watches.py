@@ -103,7 +103,11 @@ async def test_410_is_a_status_and_no_word_in_a_message(tmp_path: Path) -> None:
 
 
 async def test_pages_are_followed_by_their_tokens_and_watched_from_the_version_of_the_first(tmp_path: Path) -> None:
-    pages = {"": page(pod("a", 3), more="t1"), "t1": page(pod("b", 4), version=6, more="t2"), "t2": page(pod("c", 5))}
+    pages = {
+        "": page(pod("a", 3), more="t1"),
+        "t1": page(pod("b", 4), version=6, more="t2"),
+        "t2": page(pod("c", 5), version=7),
+    }
 
     async def listed(asked: Asked, writer: asyncio.StreamWriter) -> None:
         assert asked.params["limit"] == "500"
