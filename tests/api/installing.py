@@ -8,8 +8,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from canary.clients.kube_http import Call, KubeHttp, connect
 from canary.errors import AlreadyExists, NotFound
 from canary.ports import NAMESPACE
@@ -17,6 +15,7 @@ from canary.spec.crd import crd
 from meshes.contract import Kind
 from tests.api.control_plane import ControlPlane
 from tests.api.people import People, closed
+from tests.yaml_files import document, documents
 
 CRDS = "CANARY_TEST_CRDS"
 NODE = "the-node"
@@ -31,7 +30,7 @@ Right = tuple[str, str, str]
 
 def granted() -> set[Right]:
     """Return what the roles of the controller in manifests/install allow."""
-    rules = [rule for each in _documents("rights.yaml") for rule in each.get("rules") or ()]
+    rules = [rule for each in documents(INSTALL / "rights.yaml") for rule in each.get("rules") or ()]
     return {
         (group, resource, verb)
         for rule in rules
@@ -46,7 +45,7 @@ def install(plane: ControlPlane, *files: Path) -> Path:
 
     Return the kubeconfig of the controller's ServiceAccount, once all is served.
     """
-    meshes = [_without_texts(yaml.safe_load(file.read_text(encoding="utf-8"))) for file in files]
+    meshes = [_without_texts(document(file)) for file in files]
     crds = [crd(), *(_anything(*each) for each in OTHERS), *meshes]
     return asyncio.run(_install(plane, crds))
 
@@ -58,7 +57,7 @@ async def _install(plane: ControlPlane, crds: list[dict[str, Any]]) -> Path:
         await people.apply({"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}})
         for each in crds:
             await define(http, each)
-        for each in [*_documents("namespace.yaml"), *_documents("rights.yaml")]:
+        for each in [*documents(INSTALL / "namespace.yaml"), *documents(INSTALL / "rights.yaml")]:
             await people.apply(each)
         return plane.kubeconfig_for("controller", await _token(http))
     finally:
@@ -68,7 +67,7 @@ async def _install(plane: ControlPlane, crds: list[dict[str, Any]]) -> Path:
 async def permit(http: KubeHttp, namespace: str) -> None:
     """Let the controller hold its Lease in a namespace: the Role of manifests/install, moved there."""
     people = await _people(http)
-    for each in _documents("rights.yaml"):
+    for each in documents(INSTALL / "rights.yaml"):
         if each["kind"] in ("Role", "RoleBinding"):
             await people.apply({**each, "metadata": {**each["metadata"], "namespace": namespace}})
 
@@ -87,10 +86,6 @@ async def _token(http: KubeHttp) -> str:
     return str(made["status"]["token"])
 
 
-def _documents(name: str) -> list[dict[str, Any]]:
-    return [each for each in yaml.safe_load_all((INSTALL / name).read_text(encoding="utf-8")) if each]
-
-
 async def define(http: KubeHttp, crd: dict[str, Any]) -> None:
     """Install a CRD and return once it is served."""
     definition = _without_rules(crd)
@@ -102,17 +97,21 @@ async def define(http: KubeHttp, crd: dict[str, Any]) -> None:
 
 
 async def ensure(http: KubeHttp, crd: dict[str, Any]) -> None:
-    """Install a CRD unless it is there; one that is on its way out is waited for."""
+    """Install a CRD unless it is there; one that is on its way out is waited for.
+
+    It is looked up first, since that costs the server less than to refuse it.
+    """
     path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{crd['metadata']['name']}"
     async with asyncio.timeout(SERVED_WITHIN_S):
         while True:
             try:
-                return await define(http, crd)
-            except AlreadyExists:
-                with suppress(NotFound):
-                    live = await http.send(Call(method="GET", path=path, what=path))
-                    if "deletionTimestamp" not in live["metadata"]:
-                        return None
+                live = await http.send(Call(method="GET", path=path, what=path))
+            except NotFound:
+                with suppress(AlreadyExists):
+                    return await define(http, crd)
+            else:
+                if "deletionTimestamp" not in live["metadata"]:
+                    return None
             await asyncio.sleep(0.2)
 
 
@@ -121,7 +120,7 @@ async def ensure_kuma(plane: ControlPlane) -> None:
     http = await connect(plane.kubeconfig)
     try:
         for file in sorted((Path(os.environ[CRDS]) / "kuma").glob("*.yaml")):
-            await ensure(http, yaml.safe_load(file.read_text(encoding="utf-8")))
+            await ensure(http, document(file))
     finally:
         await closed(http)
 

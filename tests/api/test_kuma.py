@@ -36,6 +36,7 @@ from tests.meshes.kuma_objects import CATCH_ALL, FORMS, rule
 from tests.meshes.kuma_objects import backend as shop_backend
 from tests.meshes.kuma_objects import route as shop_route
 from tests.meshes.kuma_surroundings import KUMA_3_0
+from tests.yaml_files import document
 
 pytestmark = pytest.mark.xdist_group("api")
 
@@ -65,7 +66,7 @@ class Cluster:
         schema: Any = None
         for name in ("meshes", "meshhttproutes"):
             path = Path(os.environ[CRDS]) / (folder or "kuma") / f"{name}.kuma.io.yaml"
-            wanted: Any = yaml.safe_load(path.read_text())
+            wanted: Any = document(path)
             if not folder and name == "meshhttproutes":
                 wanted["spec"]["versions"][0]["schema"]["openAPIV3Schema"] = KUMA_3_0
             schema = wanted["spec"]["versions"][0]["schema"]["openAPIV3Schema"]

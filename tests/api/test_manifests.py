@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import subprocess
 from base64 import b64encode
@@ -10,16 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from canary.clients.kube import lost_field
 from canary.clients.kube_http import Call, KubeHttp, connect
-from canary.ports import CANARY, DEPLOYMENT, ref_of
+from canary.ports import CANARY, DEPLOYMENT, NAMESPACE, ref_of
 from canary.rollout.phases import Phase
+from tests import yaml_files
 from tests.api.control_plane import ControlPlane
 from tests.api.harness import Harness
 from tests.api.installing import ensure_kuma
-from tests.api.people import People
+from tests.api.people import People, closed
 from tests.api.process import Process
 from tests.builders import service
 
@@ -40,7 +41,10 @@ NOT_HERE = ("MeshHTTPRoute",)
 
 
 def documents(file: Path) -> list[JSON]:
-    return [one for one in yaml.safe_load_all(file.read_text(encoding="utf-8")) if one["kind"] not in NOT_HERE]
+    return [one for one in yaml_files.documents(file) if one["kind"] not in NOT_HERE]
+
+
+KINDS = frozenset(ref_of(one).kind for file in FILES for one in documents(file))
 
 
 @pytest.fixture
@@ -50,14 +54,28 @@ async def http(plane: ControlPlane) -> AsyncIterator[KubeHttp]:
     await http.close()
 
 
+@pytest.fixture(scope="module")
+def namespaces(plane: ControlPlane) -> ControlPlane:
+    """The control plane with Kuma's kinds, and with the namespaces that the manifests speak of."""
+
+    async def make() -> None:
+        await ensure_kuma(plane)
+        http = await connect(plane.kubeconfig)
+        people = People(http)
+        await people.know(NAMESPACE)
+        for name in ("canary-system", "shop", "kuma-system"):
+            await people.apply({"apiVersion": "v1", "kind": NAMESPACE.kind, "metadata": {"name": name}})
+        await closed(http)
+
+    asyncio.run(make())
+    return plane
+
+
 @pytest.fixture
-async def people(plane: ControlPlane, http: KubeHttp) -> People:
-    """An administrator who has made the namespaces that the manifests speak of."""
-    await ensure_kuma(plane)
+async def people(namespaces: ControlPlane, http: KubeHttp) -> People:
+    """An administrator who knows the kinds of the manifests."""
     people = People(http)
-    await people.know(*(ref_of(one).kind for file in FILES for one in documents(file)))
-    for name in ("canary-system", "shop", "kuma-system"):
-        await people.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    await people.know(*KINDS)
     return people
 
 
