@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import yaml
@@ -240,6 +242,15 @@ async def _load_kubeconfig(configuration: Configuration, kubeconfig: Path | None
         raise ConfigError(f"{chosen} cannot be read as a kubeconfig: {why}; name another with --kubeconfig") from error
 
 
+def _settle_proxy(configuration: Configuration) -> None:
+    """Look up once which proxy leads to the API server. The client would ask anew in a thread for each request, and for
+    a password in ~/.netrc in another, both of which wait for the interpreter that the passes keep busy."""
+    address = urlsplit(configuration.host)
+    if configuration.proxy is None and not proxy_bypass(address.hostname or ""):
+        configuration.proxy = getproxies().get(address.scheme)
+    configuration.client_session_kwargs = {"trust_env": False}
+
+
 async def connect(
     kubeconfig: Path | None = None, context: str | None = None, *, on_request: OnRequest = ignore_request
 ) -> KubeHttp:
@@ -251,6 +262,7 @@ async def connect(
     else:
         await _load_kubeconfig(configuration, kubeconfig, context)
     configuration.connection_pool_maxsize = 0  # no limit: each watch, of a kind in a namespace, holds a connection
+    _settle_proxy(configuration)
     configuration.retries = None  # 0 would be without end: aiohttp_retry stops when attempt == attempts, from 1 on
     try:
         api = ApiClient(configuration)
