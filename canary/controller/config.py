@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from canary.contents import content_of, hashed
@@ -19,6 +19,7 @@ from canary.controller.references import KINDS, Reference, references
 from canary.errors import CanaryError
 from canary.ports import POD, SECRET, Change, Cluster, Watched
 from canary.rollout.model import Fault, Plan, Revision, Status, TrackConfig
+from canary.rollout.values import replace
 from meshes.contract import Kind, Manifest, ObjectRef
 
 WHILE_FILLING = timedelta(milliseconds=100)

@@ -5,8 +5,6 @@ In mid-rollout what it began with stays in force; at rest the old route is given
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from canary.controller.act import Act
 from canary.controller.observe import Observation
 from canary.controller.removal import remove
@@ -14,6 +12,7 @@ from canary.errors import ConfigError
 from canary.ports import Cluster
 from canary.rollout.model import Decision, Plan, Removal, Status, Wanted
 from canary.rollout.phases import Phase
+from canary.rollout.values import replace
 from meshes.contract import Manifest, Mesh
 
 

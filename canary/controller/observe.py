@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 from canary.controller import pods as podlist
 from canary.controller.commands import command_on
@@ -25,6 +25,7 @@ from canary.controller.services import Around, is_narrow, look_around, narrowed
 from canary.controller.sides import Sight, primary_now, primary_pods, target_now
 from canary.ports import CONTROLLER_REVISION, DEPLOYMENT, NAMESPACE, Cluster, ref_of
 from canary.rollout.model import SOMEBODY, Apex, Command, Fault, Plan, Side, Status, World
+from canary.rollout.values import replace
 from meshes.contract import ANY, Claiming, Kind, Manifest, ObjectRef, Route, RouteError, Seen, Workload, resolved
 
 

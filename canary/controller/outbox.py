@@ -7,7 +7,6 @@ between loses none. Not its job: sending (canary.clients.slack).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime
 
 from canary.controller.card import card_of, card_of_past
@@ -16,6 +15,7 @@ from canary.rollout.model import Letter, Notice, Plan, Status
 from canary.rollout.phases import Phase
 from canary.rollout.reasons import Reason
 from canary.rollout.situation import Pass
+from canary.rollout.values import replace
 
 ROOM = 30
 """The most notices that wait in one status."""

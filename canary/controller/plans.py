@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from canary.controller.moving import in_force, with_objects
@@ -18,6 +18,7 @@ from canary.controller.queue import Key
 from canary.controller.tell import is_generated
 from canary.errors import ConfigError
 from canary.rollout.model import Plan, ServicePlan, Status, Timing
+from canary.rollout.values import replace
 from canary.spec.plan import plan_from
 from meshes.contract import Manifest, Mesh
 

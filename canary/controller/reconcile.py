@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
@@ -40,6 +40,7 @@ from canary.rollout.decide import decide
 from canary.rollout.model import Answer, Decision, Fault, Notice, Plan, Question, Side, Status, Timing
 from canary.rollout.questions import questions
 from canary.rollout.situation import Pass
+from canary.rollout.values import replace
 from canary.spec.status import status_from_json, status_to_json
 from meshes.contract import Manifest, Mesh, ObjectRef
 

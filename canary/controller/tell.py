@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from canary.errors import CanaryError, Conflict
 from canary.ports import Clock, Cluster, Notification, Notifier
 from canary.rollout.model import Decision, Notice, Plan, Status
 from canary.rollout.situation import Pass
+from canary.rollout.values import replace
 from canary.rollout.wording import fitted
 from meshes.contract import Manifest
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import assert_never
 
 from canary.rollout.ends import rolling_back
@@ -11,6 +11,7 @@ from canary.rollout.phases import Phase
 from canary.rollout.reasons import Reason
 from canary.rollout.situation import Pass, remember
 from canary.rollout.starting import blocker, start_blocker
+from canary.rollout.values import replace
 
 KNOWN = ", ".join(f"`{name}`" for name in CommandName)
 

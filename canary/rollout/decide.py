@@ -38,7 +38,6 @@ A Canary can leave from any phase, and stay in any.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
@@ -56,6 +55,7 @@ from canary.rollout.stepping import progressing
 from canary.rollout.taking_over import promoting
 from canary.rollout.told import aside, hands_off
 from canary.rollout.until import waits_until
+from canary.rollout.values import replace
 from canary.rollout.wake import AT_ONCE, again_in
 from canary.rollout.wanted import answer, confirmed
 

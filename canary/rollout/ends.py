@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from canary.rollout.model import CheckResult, Notice, Outcome, Past, Stage, Status
 from canary.rollout.phases import Phase
 from canary.rollout.reasons import Reason
 from canary.rollout.situation import Pass, remember, with_weight
+from canary.rollout.values import replace
 
 HISTORY = 10
 

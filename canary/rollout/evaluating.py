@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from canary.rollout.model import NoData, Notice, Result, Stage, Status
 from canary.rollout.phases import Phase
 from canary.rollout.reasons import Reason
 from canary.rollout.situation import Pass, remember, with_weight
+from canary.rollout.values import replace
 from canary.rollout.verdict import Evaluation, Rules, evaluate, fast, primary_passes
 from canary.rollout.windows import recovery_window, windows
 

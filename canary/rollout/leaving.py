@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from canary.rollout.ends import rolling_back
 from canary.rollout.model import (
     ApexWanted,
@@ -21,6 +19,7 @@ from canary.rollout.reasons import Reason
 from canary.rollout.resting import target_at_rest
 from canary.rollout.situation import TARGET_PATIENCE, Pass, remember
 from canary.rollout.starting import clearing
+from canary.rollout.values import replace
 from canary.rollout.wanted import answer
 
 

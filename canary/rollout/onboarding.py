@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from canary.rollout.model import (
     ApexWanted,
     Decision,
@@ -18,6 +16,7 @@ from canary.rollout.phases import Phase
 from canary.rollout.reasons import Reason
 from canary.rollout.replacing import replacing
 from canary.rollout.situation import Pass, remember
+from canary.rollout.values import replace
 from canary.rollout.wanted import answer
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from canary.rollout.ends import promoted
 from canary.rollout.model import Decision, Notice, Stage, Status
 from canary.rollout.phases import Phase
 from canary.rollout.reasons import Reason
 from canary.rollout.situation import Pass, remember
 from canary.rollout.starting import clearing
+from canary.rollout.values import replace
 from canary.rollout.wanted import answer, kept_target
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from canary.rollout.model import ApexWanted, Decision, Notice, Stage, TargetWanted
 from canary.rollout.phases import Phase
 from canary.rollout.reasons import Reason
 from canary.rollout.situation import Pass, remember
+from canary.rollout.values import replace
 from canary.rollout.wanted import answer
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from canary.rollout.contests import RESETS, noted, recent_resets, replicas_of
 from canary.rollout.ends import closed
 from canary.rollout.model import Decision, Notice, Outcome, Stage, Status, TargetWanted
@@ -11,6 +9,7 @@ from canary.rollout.phases import Phase
 from canary.rollout.reasons import Reason
 from canary.rollout.situation import Pass, remember
 from canary.rollout.starting import begin, start_blocker
+from canary.rollout.values import replace
 from canary.rollout.wanted import answer
 
 

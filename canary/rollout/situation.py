@@ -5,7 +5,7 @@ Every rule reads this and answers with a Decision. Which rule applies is not dec
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Any
@@ -23,6 +23,7 @@ from canary.rollout.model import (
     World,
 )
 from canary.rollout.phases import Phase
+from canary.rollout.values import replace
 
 VERSION = 1
 """The version of the status that this code writes."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from canary.rollout.contests import AGAIN_AND_AGAIN, restless
 from canary.rollout.ends import closed, end_notice, reverted, rolling_back
 from canary.rollout.model import Decision, Notice, Outcome, Revision, Stage, Status
 from canary.rollout.phases import Phase
 from canary.rollout.reasons import Reason
 from canary.rollout.situation import Pass, remember, with_weight
+from canary.rollout.values import replace
 from canary.rollout.wanted import answer, cleared_target, kept_target, may_clear
 from canary.rollout.weights import capacity
 

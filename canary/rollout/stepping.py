@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import assert_never
 
@@ -23,6 +22,7 @@ from canary.rollout.starting import (
     scaled,
     superseded,
 )
+from canary.rollout.values import replace
 from canary.rollout.wanted import answer, confirmed, kept_target
 from canary.rollout.weights import highest_weight, step_at_or_above
 from canary.rollout.windows import step_duration

@@ -5,8 +5,6 @@ Each answer states everything anew, so whatever a crash left undone is done by t
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from canary.rollout.model import (
     ApexWanted,
     Decision,
@@ -21,6 +19,7 @@ from canary.rollout.model import (
 )
 from canary.rollout.phases import Phase
 from canary.rollout.situation import Pass, remember
+from canary.rollout.values import replace
 
 
 def primary_size(it: Pass) -> int | None:

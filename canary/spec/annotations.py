@@ -7,11 +7,11 @@ the keys mean (table.py), keeping the Canary (controller/shim.py).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from functools import lru_cache
 from itertools import islice
 from typing import Any
 
+from canary.rollout.values import replace
 from canary.spec.faults import SpecFault, bounded, nearest, said
 from canary.spec.keys import CHECK, CHECKS, PREFIX, Convert, custom_check
 from canary.spec.reading import filled_in, spec_faults

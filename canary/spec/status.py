@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from functools import cache, lru_cache
 from typing import Any
@@ -19,6 +18,7 @@ from pydantic.alias_generators import to_snake
 
 from canary.errors import ConfigError
 from canary.rollout.model import CheckResult, Condition, LastCommand, Past, Status, Telling
+from canary.rollout.values import replace
 from canary.rollout.wording import fitted
 
 VERSION = 1
