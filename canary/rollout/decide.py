@@ -76,12 +76,15 @@ def decide(*, plan: Plan, status: Status, world: World, now: datetime) -> Decisi
     if not world.spec_known:
         return _finished(before, hands_off(before))
     decision = _finished(before, _decided(before))
-    return replace(decision, again_in=_again(before.on(decision.status), decision))
+    return replace(decision, again_in=_again(before, decision))
 
 
-def _again(it: Pass, decision: Decision) -> timedelta | None:
+def _again(before: Pass, decision: Decision) -> timedelta | None:
     """Return when to look again; at once when the same world already leads on from the new status."""
+    it = before.on(decision.status)
     rest = replace(it, world=replace(it.world, answers={}, command=None), began=it.phase)
+    if rest == before:  # this very question was just answered
+        return again_in(it)
     return AT_ONCE if _where(_decided(rest).status) != _where(decision.status) else again_in(it)
 
 
