@@ -153,7 +153,7 @@ class Act:
             rendered = self.mesh.render(route, weight, self.route)
         except RouteError as refused:
             return refused
-        wish = {"weight": weight, "route": repr(route), "marked": bool(self._epoch)}
+        wish = {"weight": weight, "route": route, "marked": bool(self._epoch)}
         if self.route is None:
             self.route = await self.hands.make(self._marked(rendered), wish)
             return None

@@ -8,7 +8,6 @@ so often in a minute. Kept in memory only: a restart forgets the count, never an
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,7 +33,7 @@ EVENTS = 12
 class _Object:
     """What is known of one object: the wish that it last answered, and when it was edited away from it."""
 
-    wish: str = ""
+    wish: object = None
     edits: deque[datetime] = field(default_factory=lambda: deque(maxlen=EDITS))
     by: str = SOMEBODY
     told_at: datetime | None = None
@@ -66,7 +65,7 @@ class _Object:
 class _Shared:
     """When one object of the user's was put back as it is wished now; `waits` while that was too often."""
 
-    wish: str = ""
+    wish: object = None
     put_back: deque[datetime] = field(default_factory=lambda: deque(maxlen=PUT_BACK))
     waits: bool = False
 
@@ -85,9 +84,9 @@ class Drift:
 
     def may_put_back(self, ref: ObjectRef, wish: object) -> bool:
         """Return whether a shared object may be written now, and count that; a new wish always may."""
-        known, now, text = self._shared.setdefault(ref, _Shared()), self._clock.now(), _text(wish)
-        if known.wish != text:
-            self._shared[ref] = known = _Shared(wish=text)
+        known, now = self._shared.setdefault(ref, _Shared()), self._clock.now()
+        if known.wish != wish:
+            self._shared[ref] = known = _Shared(wish=wish)
         known.waits = known.is_often(now)
         if not known.waits:
             known.put_back.append(now)
@@ -95,12 +94,12 @@ class Drift:
 
     def is_edited(self, ref: ObjectRef, wish: object) -> bool:
         """Return whether the object, which is not as wished, was so before."""
-        return ref in self._objects and self._objects[ref].wish == _text(wish)
+        return ref in self._objects and self._objects[ref].wish == wish
 
     def answered(self, ref: ObjectRef, wish: object) -> None:
         """Note that the object is as wished; a fight that is over is forgotten."""
         known = self._objects.setdefault(ref, _Object())
-        known.wish = _text(wish)
+        known.wish = wish  # always the newest: an older equal one would keep parts of objects that the caches let go
         if known.calm(self._clock.now()):
             known.contested = False
             known.edits.clear()
@@ -163,7 +162,3 @@ def _others(live: Manifest | None) -> list[Mapping[str, Any]]:
 def _newest(entries: Sequence[Mapping[str, Any]]) -> str:
     newest = max(entries, key=lambda one: str(one.get("time", "")), default=None)
     return str(newest["manager"]) if newest is not None else SOMEBODY
-
-
-def _text(wish: object) -> str:
-    return json.dumps(wish, sort_keys=True, default=str)
