@@ -6,7 +6,8 @@ caches use it, the one that watches fill and the sandbox's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from functools import lru_cache
 
 from canary.index import Index
 from meshes.contract import Kind, Manifest, ObjectRef
@@ -49,6 +50,7 @@ class Indexes:
     def __init__(self, every: Callable[[Kind], Iterable[tuple[ObjectRef, Manifest]]]) -> None:
         self._every = every
         self._built: dict[Kind, dict[Index, _Built]] = {}
+        self._known: dict[Index, _Built] = {}
 
     def put(self, ref: ObjectRef, manifest: Manifest) -> None:
         """Take an object that is new in the cache, or in the place of the one of its name."""
@@ -63,33 +65,33 @@ class Indexes:
     def find(self, index: Index, keys: Iterable[Hashable]) -> list[Manifest]:
         """Return the objects that stand under all of these keys, at least one, by namespace and name."""
         built = self._of(index)
-        return _in_all(built.under(key) for key in keys)
+        return _in_all([built.under(key) for key in keys])
 
     def labelled(self, kind: Kind, namespace: str, labels: Mapping[str, str]) -> list[Manifest]:
         """Return the objects of a kind and a namespace that carry all of these labels, at least one.
 
         Only keys that somebody asks for are indexed: most labels of a cluster are never looked for.
         """
-        return _in_all(self._of(_label(kind, key)).under((namespace, value)) for key, value in labels.items())
+        return _in_all([self._of(_label(kind, key)).under((namespace, value)) for key, value in labels.items()])
 
     def _of(self, index: Index) -> _Built:
-        indexes = self._built.setdefault(index.kind, {})
-        built = indexes.get(index)
+        built = self._known.get(index)
         if built is None:
-            built = indexes[index] = _Built(index)
+            built = self._known[index] = self._built.setdefault(index.kind, {})[index] = _Built(index)
             for ref, manifest in self._every(index.kind):
                 built.put(ref, manifest)
         return built
 
 
-def _in_all(parts: Iterable[Mapping[ObjectRef, Manifest]]) -> list[Manifest]:
-    fewest, *others = sorted(parts, key=len)
-    if not fewest:
+def _in_all(parts: Sequence[Mapping[ObjectRef, Manifest]]) -> list[Manifest]:
+    if not all(parts):
         return []
+    fewest, *others = sorted(parts, key=len) if len(parts) > 1 else parts
     refs = [ref for ref in fewest if all(ref in other for other in others)] if others else list(fewest)
     return [fewest[ref] for ref in (sorted(refs) if len(refs) > 1 else refs)]
 
 
+@lru_cache(maxsize=1024)
 def _label(kind: Kind, key: str) -> Index:
     def keys(manifest: Manifest) -> Iterable[Hashable]:
         metadata = manifest["metadata"]

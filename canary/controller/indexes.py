@@ -6,6 +6,7 @@ What the caches do with it is their business (`canary.clients.indexes`).
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from canary.controller.names import is_selected, labels_of, matches, target_of, template_labels
@@ -42,6 +43,7 @@ TEMPLATES = Index(name="template labels", kind=DEPLOYMENT, keys=_template)
 TARGETS = Index(name="target", kind=CANARY, keys=_target)
 
 
+@cache
 def goals(kind: Kind) -> Index:
     """Return the index of autoscalers of a kind by what they scale: namespace and name."""
     return Index(name="goal", kind=kind, keys=_goal)
