@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
@@ -149,15 +149,11 @@ class KubeHttp:
             response.close()
 
     async def _request(self, call: Call, limits: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
-        method, url, headers, _, _ = await self._api.param_serialize(
-            call.method,
-            call.path,
-            query_params=list(call.query),
-            header_params={"Accept": "application/json", "Content-Type": call.content_type},
-            auth_settings=["BearerToken"],
-        )
+        headers = {"Accept": "application/json", "Content-Type": call.content_type, **self._api.default_headers}
+        await self._api.update_params_for_auth(headers, [], ["BearerToken"], call.path, call.method, None)
+        url = f"{self.host}{call.path}" + (f"?{urlencode(call.query, quote_via=quote)}" if call.query else "")
         body = dict(call.body) if call.body is not None else None  # plain JSON: there are no models to look for in it
-        answer = await self._api.call_api(method, url, headers, body, _request_timeout=limits)
+        answer = await self._api.call_api(call.method, url, headers, body, _request_timeout=limits)
         self.clock.seen(answer.response.headers.get("Date"))
         response: aiohttp.ClientResponse = answer.response
         return response
