@@ -124,6 +124,7 @@ async def control(outside: Outside, settings: Settings, *, epoch: str, telemetry
         mesh_named=mesh_named,
         epoch=epoch,
         witness=telemetry,
+        busy=lambda: len(passes) > 0,
     )
     passes = _queue("passes", Reconciler(tools), telemetry)
     tells = _queue("tells", announcer, telemetry, after=passes)

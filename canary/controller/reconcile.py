@@ -16,6 +16,7 @@ import structlog
 from canary.controller import lines
 from canary.controller.act import Act
 from canary.controller.announcing import Announcer
+from canary.controller.answering import Busy, drop_command, is_answered_now
 from canary.controller.asking import Asker, Errand, moment_of
 from canary.controller.config import WHILE_FILLING, Configs
 from canary.controller.confirm import look_again
@@ -25,7 +26,7 @@ from canary.controller.measure import Measurement
 from canary.controller.memo import Memo
 from canary.controller.merge import exact
 from canary.controller.moving import give_back, has_moved
-from canary.controller.names import COMMAND, annotations_of, resource_version, target_of
+from canary.controller.names import resource_version, target_of
 from canary.controller.observe import Observation, observe, subjects
 from canary.controller.plans import InForce, Plans
 from canary.controller.pods import PullErrors
@@ -67,6 +68,7 @@ class Tools:
     mesh_named: Callable[[str], Mesh]
     epoch: str
     witness: Witness
+    busy: Busy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,12 +182,16 @@ class Reconciler:
             await act.run()
         except CanaryError as failure:
             self._tools.configs.ended(key, failure)
-            await self._announce(act, it)  # the status says it already: nobody would tell it later
+            await self._announce(act, it, at_once=False)  # the status says it: nobody would tell it later
             raise
         self._tools.configs.ended(key, None)
-        await self._announce(act, it)
-        await self._drop_command(act, decision)
+        answered = is_answered_now(status, decision, self._tools.busy)
+        await self._announce(act, it, at_once=answered)
+        if answered:
+            await drop_command(act)
         lines.reconciled(status, decision.status, decision.because)
+        if decision.drop_command and not answered:
+            return timedelta(0)
         if decision.again_in is not None and decision.status == status and self._tools.asker.is_out(key):
             return max(decision.again_in, WHILE_ASKING)
         return _earlier(_earlier(decision.again_in, _until_calm(drift, seen)), seen.config.again_in)
@@ -273,19 +279,11 @@ class Reconciler:
         self._written[key] = written.get("status") or {}
         return written
 
-    async def _announce(self, act: Act, it: Pass) -> None:
+    async def _announce(self, act: Act, it: Pass, *, at_once: bool) -> None:
         trouble = self._tools.teller.also(it, act.hands.repaired, act.canary["metadata"]["uid"])
         notices = (*act.decision.notices, *act.hands.repaired, *trouble)
         about = About(canary=act.canary, target=act.target)
-        await self._tools.announcer.tell(notices, about, at_once=act.decision.drop_command)
-
-    async def _drop_command(self, act: Act, decision: Decision) -> None:
-        holder = act.seen.command_at
-        if decision.drop_command and holder is not None:
-            latest = act.canary if ref_of(holder) == ref_of(act.canary) else act.target
-            if latest is not None and COMMAND in annotations_of(latest):
-                patch = {"metadata": {"annotations": {COMMAND: None}}}
-                await self._tools.cluster.patch(ref_of(latest), patch, resource_version=resource_version(latest))
+        await self._tools.announcer.tell(notices, about, at_once=at_once)
 
 
 def _until_calm(drift: Drift, seen: Observation) -> timedelta | None:
