@@ -240,6 +240,8 @@ def lost_field(sent: Any, got: Any, path: str) -> str:
 
     None in a merge patch removes a key; what the server added is no loss.
     """
+    if sent == got:
+        return ""
     if isinstance(sent, Mapping):
         if not isinstance(got, Mapping):
             return path if sent else ""
@@ -257,7 +259,7 @@ def lost_field(sent: Any, got: Any, path: str) -> str:
             lost_field(one, other, f"{path}[{i}]") for i, (one, other) in enumerate(zip(sent, got, strict=True))
         )
         return next((lost for lost in lost_items if lost), "")
-    return "" if sent == got else path
+    return path
 
 
 def _lost_key(key: str, value: Any, got: Mapping[str, Any], path: str) -> str:

@@ -14,9 +14,12 @@ from typing import Any
 from canary.clients.parsed import cut
 from canary.errors import Unavailable
 
-_TEXTS = ("name", "namespace", "uid", "resourceVersion", "deletionTimestamp", "generateName")
 _MAPS = ("labels", "annotations")
-_LISTS = ("ownerReferences", "managedFields")
+_KINDS: Mapping[str, type] = {
+    **dict.fromkeys(("name", "namespace", "uid", "resourceVersion", "deletionTimestamp", "generateName"), str),
+    **dict.fromkeys(_MAPS, dict),
+    **dict.fromkeys(("ownerReferences", "managedFields"), list),
+}
 _BROKEN = (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
 
 
@@ -79,11 +82,10 @@ def _check_metadata(metadata: Any) -> None:
     """Raise TypeError or KeyError for what is no metadata of a stored object."""
     if not (isinstance(metadata["name"], str) and isinstance(metadata["resourceVersion"], str)):
         raise TypeError("an object without a name or a version")
-    kinds = ((str, _TEXTS), (Mapping, _MAPS), (list, _LISTS))
-    for kind, fields in kinds:
-        for field in fields:
-            if field in metadata and not isinstance(metadata[field], kind):
-                raise TypeError(f"metadata.{field} of another type")
+    for field, value in metadata.items():
+        kind = _KINDS.get(field)
+        if kind is not None and not isinstance(value, kind):
+            raise TypeError(f"metadata.{field} of another type")
     for reference in metadata.get("ownerReferences", ()):
         if not (isinstance(reference["kind"], str) and isinstance(reference["name"], str)):
             raise TypeError("an owner without kind or name")

@@ -15,11 +15,13 @@ def overlay(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any
     patch: dict[str, Any] = {}
     for key, value in wanted.items():
         has = live.get(key)
+        if has == value:
+            continue
         if isinstance(value, Mapping) and isinstance(has, Mapping):
             inner = overlay(has, value)
             if inner:
                 patch[key] = inner
-        elif not _same(has, value):
+        elif not (_empty(has) and _empty(value)):
             patch[key] = value
     return patch
 
@@ -29,17 +31,15 @@ def exact(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
     patch: dict[str, Any] = {key: None for key, value in live.items() if key not in wanted and not _empty(value)}
     for key, value in wanted.items():
         has = live.get(key)
+        if has == value:  # most of an object, whatever is in it: compared without a look inside
+            continue
         if isinstance(value, Mapping) and isinstance(has, Mapping):
             inner = exact(has, value)
             if inner:
                 patch[key] = inner
-        elif not _same(has, value):
+        elif not (_empty(has) and _empty(value)):
             patch[key] = value
     return patch
-
-
-def _same(has: Any, wanted: Any) -> bool:
-    return bool(has == wanted) or (_empty(has) and _empty(wanted))
 
 
 def _empty(value: Any) -> bool:

@@ -12,8 +12,10 @@ from canary.controller.drift import editor, setter
 from canary.controller.indexes import pods_of_sets, routed, sets_of
 from canary.controller.measure import Subject, pods_of
 from canary.controller.names import (
+    COMMAND,
     HASH_LABEL,
     TARGET,
+    annotations_of,
     canary_service_ref,
     is_ours,
     primary_ref,
@@ -97,14 +99,15 @@ def _live(sight: Sight) -> Live:
 def _world(sight: Sight, live: Live) -> World:
     cluster, plan, service = sight.cluster, sight.plan, live.canary_service
     faults = [*sight.faults, *live.around.faults, *config_faults(cluster, sight.config, live.stored.values())]
+    split = sight.mesh.observe(live.route, live.live_route) if live.route is not None else _NO_ROUTE
     if live.target is not None:
         faults += refusals(cluster, plan, sight.canary, live.target)
         faults += _route_faults(sight, live.route)
-        faults += _metrics_faults(sight, live)
+        faults += _metrics_faults(sight, live, split)
     return World(
         target=target_now(sight, live.target) if live.target is not None else None,
         primary=primary_now(sight, live.primary) if live.primary is not None else None,
-        split=sight.mesh.observe(live.route, live.live_route) if live.route is not None else _NO_ROUTE,
+        split=split,
         apex=_apex(sight, live.around),
         canary_pin=(service["spec"].get("selector") or {}).get(HASH_LABEL, "") if service is not None else None,
         stored=frozenset(key for key, one in live.stored.items() if is_intact(cluster, sight.config, one)),
@@ -169,7 +172,8 @@ def _living(target: Manifest | None) -> Manifest | None:
 
 
 def _key(sight: Sight, target: Manifest | None) -> str:
-    if target is None:
+    """Return the key of the present template where it is asked for: when a command stands on the Deployment."""
+    if target is None or COMMAND not in annotations_of(target):
         return ""
     return sight.config.of(revision_of(target, sets_of(sight.cluster, target)), sight.status).key
 
@@ -216,13 +220,12 @@ def _route_faults(sight: Sight, route: Route | None) -> list[Fault]:
     return [] if error is None else [Fault(reason=error.reason, message=str(error))]
 
 
-def _metrics_faults(sight: Sight, live: Live) -> list[Fault]:
+def _metrics_faults(sight: Sight, live: Live, split: Seen) -> list[Fault]:
     """Return that built-in checks are asked for and it is not known by which metrics; known once the route is taken."""
-    builtin = any(check.builtin is not None for check in sight.plan.checks)
-    workload = _workloads(live, sight.plan, "").get(Side.CANARY)
-    if not builtin or live.route is None or workload is None:
+    if not split.accepted or not any(check.builtin is not None for check in sight.plan.checks):
         return []
-    if not sight.mesh.observe(live.route, live.live_route).accepted:
+    workload = _workloads(live, sight.plan, "").get(Side.CANARY)
+    if workload is None:
         return []
     try:
         sight.mesh.requests(workload)

@@ -27,7 +27,10 @@ def replace(value: Value, /, **changes: Any) -> Value:
     slots = _slots(kind)
     if slots is None:
         return dataclasses.replace(value, **changes)  # type: ignore[type-var]
-    if all(getattr(value, name, _NOTHING) is part for name, part in changes.items()):
+    for name, part in changes.items():
+        if getattr(value, name, _NOTHING) is not part:
+            break
+    else:
         return value
     copy: Value = object.__new__(kind)
     for put, part in zip(slots.setters, slots.all_of(value), strict=True):

@@ -8,7 +8,7 @@ from typing import Any
 
 def table(value: object) -> Mapping[str, Any]:
     """Return the value if it is an object, else an empty one."""
-    return value if isinstance(value, Mapping) else {}
+    return value if type(value) is dict or isinstance(value, Mapping) else {}
 
 
 def items(value: object) -> Sequence[Any]:
