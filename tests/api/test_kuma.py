@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,7 +31,7 @@ from meshes.kuma.names import Form
 from meshes.kuma.references import KIND
 from tests.api.control_plane import ControlPlane
 from tests.api.installing import CRDS, define, redefine
-from tests.api.people import People
+from tests.api.people import People, closed
 from tests.meshes.kuma_objects import CATCH_ALL, FORMS, rule
 from tests.meshes.kuma_objects import backend as shop_backend
 from tests.meshes.kuma_objects import route as shop_route
@@ -111,9 +111,23 @@ class Cluster:
         return await self.cluster.patch(ref_of(live), patch, resource_version=version) if patch else live
 
 
+@pytest.fixture(scope="module")
+def upgraded(plane: ControlPlane) -> Iterator[ControlPlane]:
+    """The cluster; each test upgrades the CRDs to the release that it wants, and the last leaves none behind."""
+
+    async def leave() -> None:
+        http = await connect(plane.kubeconfig)
+        for name in ("meshes.kuma.io", "meshhttproutes.kuma.io"):
+            await gone(http, name)
+        await closed(http)
+
+    yield plane
+    asyncio.run(leave())
+
+
 @pytest.fixture
-async def it(plane: ControlPlane) -> AsyncIterator[Cluster]:
-    http = await connect(plane.kubeconfig)
+async def it(upgraded: ControlPlane) -> AsyncIterator[Cluster]:
+    http = await connect(upgraded.kubeconfig)
     people, namespace = People(http), f"kuma-{secrets.token_hex(3)}"
     await people.know(NAMESPACE, DEPLOYMENT, SERVICE)
     labels = {"kuma-system": {"kuma.io/system-namespace": "true"}, namespace: {"kuma.io/sidecar-injection": "enabled"}}
@@ -127,13 +141,11 @@ async def it(plane: ControlPlane) -> AsyncIterator[Cluster]:
         async with kube_cluster(http, kinds) as cluster:
             yield Cluster(http, people, cluster, namespace)
     finally:
-        for name in ("meshes.kuma.io", "meshhttproutes.kuma.io"):
-            await gone(http, name)
-        await http.close()
+        await closed(http)
 
 
 async def gone(http: KubeHttp, name: str) -> None:
-    """Delete a CRD and wait until it is gone, or the next test would upgrade what is on its way out."""
+    """Delete a CRD and wait until it is gone: others install theirs anew."""
     path = f"{DEFINITIONS}/{name}"
     with suppress(NotFound):
         await http.send(Call(method="DELETE", path=path, what=name, deadline_s=60))
