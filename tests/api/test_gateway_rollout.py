@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from canary.clients.kube import kube_cluster
 from canary.clients.kube_http import connect
@@ -13,7 +17,8 @@ from canary.rollout.phases import Phase
 from canary.sandbox.acceptance import Acceptance
 from canary.sandbox.kinds import GRPC_ROUTE, HTTP_ROUTE
 from meshes.contract import Manifest
-from tests.api.harness import Harness
+from tests.api.control_plane import ControlPlane
+from tests.api.harness import Harness, harness
 from tests.api.people import closed
 from tests.builders import service
 from tests.meshes.gamma_objects import PARENT, http_route, to
@@ -36,8 +41,34 @@ def as_people_wrote_it(route: Manifest | None) -> tuple[Any, Any]:
     return (route["spec"], route["metadata"].get("labels")) if route else (None, None)
 
 
+async def played(plane: ControlPlane, folder: Path, *, own: bool) -> None:
+    async with harness(plane, folder) as at_work:
+        await promoted_and_rolled_back(at_work, own=own)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def rollouts(
+    plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Mapping[bool, asyncio.Task[None]]]:
+    """A life with the controller's own route and one with a user's, side by side: most of each is waiting."""
+    tasks = {
+        own: asyncio.create_task(played(plane, tmp_path_factory.mktemp("rollout"), own=own)) for own in (True, False)
+    }
+    yield tasks
+    for task in tasks.values():
+        task.cancel()
+    await asyncio.gather(*tasks.values(), return_exceptions=True)
+
+
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("own", [True, False], ids=["own", "users"])
-async def test_versions_are_promoted_and_rolled_back_by_an_http_route(at_work: Harness, own: bool) -> None:
+async def test_versions_are_promoted_and_rolled_back_by_an_http_route(
+    rollouts: Mapping[bool, asyncio.Task[None]], own: bool
+) -> None:
+    await rollouts[own]
+
+
+async def promoted_and_rolled_back(at_work: Harness, *, own: bool) -> None:
     name, rule = ("checkout", 0) if own else ("edge", 1)
     noted: dict[str, Any] = {"mesh": "gateway-api", **({} if own else {"route": name})}
     http = await connect(at_work.plane.kubeconfig)
