@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 from tests.bounded import pytest_configure, pytest_runtest_call, pytest_runtest_setup, pytest_runtest_teardown
 from tests.embedded import cluster, embedded, kubelet, runtime
 from tests.grouped import pytest_collection_modifyitems
+from tests.virtual import pytest_itemcollected
 
 __all__ = [
     "cluster",
@@ -21,6 +22,7 @@ __all__ = [
     "kubelet",
     "pytest_collection_modifyitems",
     "pytest_configure",
+    "pytest_itemcollected",
     "pytest_runtest_call",
     "pytest_runtest_setup",
     "pytest_runtest_teardown",
