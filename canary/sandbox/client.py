@@ -61,7 +61,7 @@ class Client:
 
     def get(self, ref: ObjectRef) -> Manifest | None:
         found = self._cache.get(ref)
-        return self.demand.shown(found) if found is not None else None
+        return self.demand.shown(ref, found) if found is not None else None
 
     def list(self, kind: Kind, namespace: str = "", labels: Mapping[str, str] | None = None) -> Sequence[Manifest]:
         return self._shown(kind, self._cache.listed(kind, namespace, labels or {}))
@@ -72,7 +72,7 @@ class Client:
     def _shown(self, kind: Kind, found: Sequence[Manifest]) -> Sequence[Manifest]:
         if kind not in self.demand.kinds:
             return found
-        return [shown for each in found if (shown := self.demand.shown(each)) is not None]
+        return [shown for each in found if (shown := self.demand.shown(ref_of(each), each)) is not None]
 
     def follow(self, kind: Kind, namespace: str) -> Following:
         now = self.demand.state(kind, namespace)
@@ -212,9 +212,10 @@ class Client:
             return
         self._listeners.append(listener)
         for manifest in list(self._cache):
-            shown = self.demand.shown(manifest)
+            ref = ref_of(manifest)
+            shown = self.demand.shown(ref, manifest)
             if shown is not None:
-                listener(Watched(change=Change.ADDED, ref=ref_of(manifest), manifest=shown))
+                listener(Watched(change=Change.ADDED, ref=ref, manifest=shown))
 
     def _receive(self, event: Watched) -> None:
         if self._closed:
@@ -251,11 +252,12 @@ class Client:
 
     def _tell(self, events: Sequence[Watched]) -> None:
         for event in events:
-            shown = self.demand.shown(event.manifest)
+            shown = self.demand.shown(event.ref, event.manifest)
             if shown is None:
                 continue
+            told = event if shown is event.manifest else replace(event, manifest=shown)
             for listener in list(self._listeners):
-                listener(replace(event, manifest=shown))
+                listener(told)
 
 
 async def _ask(hook: Hook | None, call: Call) -> None:

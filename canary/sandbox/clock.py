@@ -29,7 +29,7 @@ class LoopClock:
 
 def stamp(at: datetime) -> str:
     """Return a time as Kubernetes writes it: `2026-01-01T00:00:00Z`, whole seconds."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return at.astimezone(UTC).isoformat(timespec="seconds").removesuffix("+00:00") + "Z"
 
 
 def parse(text: str) -> datetime:

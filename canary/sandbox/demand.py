@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from canary.contents import without_content
-from canary.ports import Following, ref_of
-from meshes.contract import Kind, Manifest
+from canary.ports import Following
+from meshes.contract import Kind, Manifest, ObjectRef
 
 
 @dataclass(slots=True)
@@ -20,9 +20,8 @@ class Demand:
     forbidden: set[Kind] = field(default_factory=set)
     followed: set[tuple[Kind, str]] = field(default_factory=set)
 
-    def shown(self, manifest: Manifest) -> Manifest | None:
+    def shown(self, ref: ObjectRef, manifest: Manifest) -> Manifest | None:
         """Return what is seen of an object, None when it is not seen at all."""
-        ref = ref_of(manifest)
         if ref.kind not in self.kinds:
             return manifest
         return without_content(manifest) if (ref.kind, ref.namespace) in self.followed else None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from canary.errors import Rejected
@@ -29,6 +30,7 @@ _DNS_1123 = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?")
 _QUALIFIED = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
+_NAMES = {SERVICE: (_DNS_1035, 63), NAMESPACE: (_DNS_1123, 63)}
 _ANNOTATIONS_LIMIT = 256 * 1024
 
 
@@ -50,7 +52,7 @@ def refusal(manifest: Manifest, field: str, problem: str) -> Rejected:
 
 
 def _check_name(kind: Kind, name: str) -> None:
-    pattern, limit = {SERVICE: (_DNS_1035, 63), NAMESPACE: (_DNS_1123, 63)}.get(kind, (_SUBDOMAIN, 253))
+    pattern, limit = _NAMES.get(kind, (_SUBDOMAIN, 253))
     if not pattern.fullmatch(name):
         raise Rejected(f'{kind} "{name}" is invalid: metadata.name: must match {pattern.pattern}')
     if len(name) > limit:
@@ -60,28 +62,38 @@ def _check_name(kind: Kind, name: str) -> None:
 def _check_metadata(new: Manifest) -> None:
     meta = new["metadata"]
     for key, value in (meta.get("labels") or {}).items():
-        _check_key(new, f"metadata.labels: {key}", key)
-        if not isinstance(value, str) or len(value) > 63 or not _LABEL_VALUE.fullmatch(value):
+        _check_key(new, "labels", key)
+        if not isinstance(value, str) or not _is_label(value):
             raise refusal(
                 new, f"metadata.labels[{key}]", f"{value!r} is no label value (63 characters, [-A-Za-z0-9_.])"
             )
     for key, value in (meta.get("annotations") or {}).items():
-        _check_key(new, f"metadata.annotations: {key}", key.lower())
+        _check_key(new, "annotations", key, key.lower())
         if not isinstance(value, str):
             raise refusal(new, f"metadata.annotations[{key}]", f"{value!r} is not a string")
     if sum(len(key) + len(value) for key, value in (meta.get("annotations") or {}).items()) > _ANNOTATIONS_LIMIT:
         raise refusal(new, "metadata.annotations", "Too long: must have at most 262144 bytes")
     for finalizer in meta.get("finalizers") or ():
-        _check_key(new, f"metadata.finalizers: {finalizer}", finalizer)
+        _check_key(new, "finalizers", finalizer)
 
 
-def _check_key(new: Manifest, field: str, key: str) -> None:
+def _check_key(new: Manifest, part: str, key: str, checked: str = "") -> None:
+    if not _is_qualified(checked or key):
+        problem = "must be a qualified name: an optional DNS prefix and '/', then at most 63 characters"
+        raise refusal(new, f"metadata.{part}: {key}", problem)
+
+
+@lru_cache(maxsize=1024)
+def _is_qualified(key: str) -> bool:
     prefix, slash, name = key.rpartition("/")
-    good_prefix = not slash or (len(prefix) <= 253 and _SUBDOMAIN.fullmatch(prefix))
-    if not good_prefix or len(name) > 63 or not _QUALIFIED.fullmatch(name):
-        raise refusal(
-            new, field, "must be a qualified name: an optional DNS prefix and '/', then at most 63 characters"
-        )
+    if slash and (len(prefix) > 253 or not _SUBDOMAIN.fullmatch(prefix)):
+        return False
+    return len(name) <= 63 and bool(_QUALIFIED.fullmatch(name))
+
+
+@lru_cache(maxsize=1024)
+def _is_label(value: str) -> bool:
+    return len(value) <= 63 and bool(_LABEL_VALUE.fullmatch(value))
 
 
 def _check_selector(new: Manifest, old: Manifest | None) -> None:
