@@ -17,6 +17,8 @@ import pytest
 
 BOUND_S = 60.0
 """Far longer than any test in virtual time takes on a busy machine."""
+MINUTES_S = 240.0
+"""What a test asks for that is many in one."""
 
 
 class _TooLong(KeyboardInterrupt):

@@ -10,6 +10,7 @@ from canary.errors import Conflict, Unavailable
 from canary.ports import EVENT
 from canary.sandbox.calls import Call, Verb
 from canary.sandbox.client import Client
+from tests.scenarios.branches import Branches
 from tests.scenarios.stage import Stage
 
 
@@ -33,26 +34,59 @@ class Crashes:
         if self.writes < self._every or self.killed == self._left:
             return
         self.killed += 1
-        self._stage.controllers[-1].kill()
-        self._stage.client.before = _hang
-        self._stage.client.after = _hang
+        _kill_newest(self._stage)
         self._stage.start(prepare=self.plague)
         await asyncio.Event().wait()
+
+
+class CrashInEach:
+    """In a branch each, kills the controller right after one of its first writes and starts another.
+
+    `writes` are the numbers of those after which it is killed. Where there is no branch, nobody is killed.
+    """
+
+    def __init__(self, stage: Stage, branches: Branches, writes: range) -> None:
+        self._stage, self._branches, self._left = stage, branches, list(writes)
+        self._writes = 0
+        self.killed = 0
+        stage.client.after = self._after
+
+    def assert_all(self) -> None:
+        """Hold a branch to one crash, and the test itself to all that were asked for."""
+        assert self.killed == (1 if self._branches.in_branch else 0)
+        assert self._branches.in_branch or self._left == [], f"the last write was number {self._writes}"
+
+    async def _after(self, call: Call) -> None:
+        if call.verb is Verb.READ:
+            return
+        self._writes += 1
+        if self._writes not in self._left:
+            return
+        self._left.remove(self._writes)
+        if self._branches.begin(f"killed after write {self._writes}, {call}"):
+            self.killed += 1
+            _kill_newest(self._stage)
+            self._stage.start()
+            await asyncio.Event().wait()
+
+
+def _kill_newest(stage: Stage) -> None:
+    stage.controllers[-1].kill()
+    stage.client.before = stage.client.after = _hang
 
 
 async def _hang(_: Call) -> None:
     await asyncio.Event().wait()
 
 
-class Freeze:
-    """Lets the newest controller freeze right before its `number`th write; Events are not counted."""
+class FreezeInEach:
+    """In a branch each, lets the newest controller freeze right before one of its writes; Events are not counted."""
 
-    def __init__(self, stage: Stage, number: int) -> None:
+    def __init__(self, stage: Stage, branches: Branches) -> None:
         self.frozen = asyncio.Event()
         self.call: Call | None = None
         self._controller = stage.controllers[-1]
-        self._number = number
-        self._writes = 0
+        self._branches = branches
         self._thaw = asyncio.Event()
         self._controller.client.before = self._before
 
@@ -66,29 +100,40 @@ class Freeze:
     async def _before(self, call: Call) -> None:
         if call.verb is Verb.READ or call.ref.kind == EVENT:
             return
-        self._writes += 1
-        if self._writes == self._number:
+        if self.call is not None:
+            await asyncio.Event().wait()
+        elif self._branches.begin(f"frozen before write {len(self._branches.points) + 1}, {call}"):
             self.call = call
             self._controller.client.hold_events()
             self.frozen.set()
             await self._thaw.wait()
-        elif self._writes > self._number:
-            await asyncio.Event().wait()
 
 
-class OneConflict:
-    """Lets somebody be faster once: the controller's `number`th write meets a conflict. Events are not counted."""
+class ConflictInEach:
+    """In a branch each, lets somebody be faster once: one of the controller's first writes meets a conflict.
 
-    def __init__(self, stage: Stage, number: int) -> None:
+    `writes` are the numbers of those that do; Events are not counted. `met` is the call that did.
+    """
+
+    def __init__(self, stage: Stage, branches: Branches, writes: range) -> None:
         self.met: Call | None = None
-        self._number = number
+        self._branches, self._left = branches, list(writes)
+        self._writes = 0
         stage.client.before = self._before
+
+    def assert_all(self) -> None:
+        """Hold a branch to one conflict, and the test itself to all that were asked for."""
+        assert (self.met is not None) == self._branches.in_branch
+        assert self._branches.in_branch or self._left == [], f"the last write was number {self._writes}"
 
     def _before(self, call: Call) -> None:
         if call.verb is Verb.READ or call.ref.kind == EVENT:
             return
-        self._number -= 1
-        if self._number == 0:
+        self._writes += 1
+        if self._writes not in self._left:
+            return
+        self._left.remove(self._writes)
+        if self._branches.begin(f"a conflict at write {self._writes}, {call}"):
             self.met = call
             raise Conflict(f"{call.ref} has been modified")
 

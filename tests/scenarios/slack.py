@@ -16,6 +16,7 @@ from canary.clients.slack import Slack
 from canary.clients.slack_api import SlackSettings, fault_of
 from canary.errors import Unavailable
 from canary.sandbox.slack_workspace import WEBHOOK_CHANNEL, PostedMessage, Workspace
+from tests.scenarios.branches import Branches
 from tests.scenarios.stage import Stage
 
 CHANNEL = "#releases"
@@ -80,6 +81,10 @@ class Office:
     senders: list[Slack] = field(default_factory=list)
     calls: int = 0
     kill_at: int = 0
+    branches: Branches | None = None
+    """With branches, the newest controller is killed at each call, in a branch each."""
+    died_at: int = 0
+    """At which call a controller was killed."""
     answer_is_lost: bool = False
     dice: random.Random | None = None
     """With dice, Slack is foul: calls fail before and after their effect, and now and then it limits."""
@@ -105,11 +110,17 @@ class Office:
         self.calls += 1
         if self.dice is not None and self.dice.random() < FOUL:
             raise Unavailable("the answer was lost", outcome_unknown=True)
-        if self.calls == self.kill_at:
+        if self._dies():
+            self.died_at = self.calls
             self.kill()
             self.stage.start()
             if self.answer_is_lost:
                 await asyncio.Event().wait()
+
+    def _dies(self) -> bool:
+        if self.branches is not None:
+            return self.branches.begin(f"killed at call {self.calls}")
+        return self.calls == self.kill_at
 
     def kill(self) -> None:
         """End the newest controller as SIGKILL does: no write and no call of it happens any more."""

@@ -6,21 +6,26 @@ import pytest
 
 from canary.ports import CANARY, CONFIG_MAP
 from canary.rollout.phases import Phase
+from tests.bounded import MINUTES_S
 from tests.builders import config_map, ref
+from tests.scenarios.branches import Branches
 from tests.scenarios.configured import configured, copies
-from tests.scenarios.faults import Crashes
+from tests.scenarios.faults import Crashes, CrashInEach
 from tests.scenarios.stage import Stage
 from tests.scenarios.test_leaving import left_over
 
 pytestmark = pytest.mark.looptime
 
 
-@pytest.mark.parametrize("number", range(1, 13))
-async def test_a_rollout_of_config_survives_a_crash_after_any_write_of_its_start(stage: Stage, number: int) -> None:
+@pytest.mark.bound(MINUTES_S)
+async def test_a_rollout_of_config_survives_a_crash_after_any_write_of_its_start(
+    stage: Stage, branches: Branches
+) -> None:
     holding = await configured(stage)
-    Crashes(stage, number)
+    crashes = CrashInEach(stage, branches, range(1, 13))
     stage.cluster.apply(config_map(text="new"))
     await stage.until_phase(Phase.SUCCEEDED)
+    crashes.assert_all()
     assert (stage.weights, holding.serving) == ([0, 20, 50, 0], ["new"] * 3)
 
 
@@ -35,11 +40,12 @@ async def test_it_survives_one_crash_after_another_and_leaves_one_copy(stage: St
     assert (holding.serving, list(copies(stage).values())) == (["new"] * 3, ["new"])
 
 
-@pytest.mark.parametrize("number", range(1, 22, 2))
-async def test_leaving_takes_the_copies_away_whatever_crashes(stage: Stage, number: int) -> None:
+@pytest.mark.bound(MINUTES_S)
+async def test_leaving_takes_the_copies_away_whatever_crashes(stage: Stage, branches: Branches) -> None:
     holding = await configured(stage)
-    Crashes(stage, number)
+    crashes = CrashInEach(stage, branches, range(1, 18, 2))
     stage.cluster.remove(ref(CANARY))
     await stage.until(lambda: left_over(stage) == [] and stage.cluster.store.get(ref(CANARY)) is None)
+    crashes.assert_all()
     assert holding.by("checkout") == ["old"] * 3
     assert [one["metadata"]["name"] for one in stage.cluster.store.list(CONFIG_MAP, "shop")] == ["app-config"]

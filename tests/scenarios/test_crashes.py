@@ -15,9 +15,11 @@ from canary.ports import CANARY, HPA
 from canary.rollout.phases import Phase
 from canary.sandbox.simulated import NEVER_READY, PodBehaviour
 from meshes.contract import Manifest
+from tests.bounded import MINUTES_S
 from tests.builders import autoscaler, canary, config_map, ref
+from tests.scenarios.branches import Branches
 from tests.scenarios.configured import Holding, reading
-from tests.scenarios.faults import Crashes
+from tests.scenarios.faults import Crashes, CrashInEach
 from tests.scenarios.stage import Stage, analysis, image
 from tests.scenarios.test_leaving import assert_serves_alone, left_over
 
@@ -188,17 +190,15 @@ async def test_a_life_without_a_crash_costs_the_writes_after_which_it_is_killed(
     assert stage.client.requests.writes == life.writes
 
 
-@pytest.mark.parametrize(
-    ("name", "number"),
-    [(name, number) for name, life in LIVES.items() for number in range(1, life.writes + 1, life.step)],
-)
-async def test_it_survives_a_crash_after_any_write(stage: Stage, name: str, number: int) -> None:
+@pytest.mark.bound(MINUTES_S)
+@pytest.mark.parametrize("name", LIVES)
+async def test_it_survives_a_crash_after_any_write(stage: Stage, branches: Branches, name: str) -> None:
     life = LIVES[name]
     await life.begin(stage)
-    crashes = Crashes(stage, number)
+    crashes = CrashInEach(stage, branches, range(1, life.writes + 1, life.step))
     await life.live(stage)
     await stage.rest(1)
-    assert crashes.killed == 1
+    crashes.assert_all()
     life.holds(stage)
 
 
