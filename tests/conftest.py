@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.bounded import pytest_configure, pytest_runtest_call, pytest_runtest_setup, pytest_runtest_teardown
 from tests.embedded import cluster, embedded, kubelet, runtime
+from tests.frozen import pytest_collection_finish
 from tests.grouped import pytest_collection_modifyitems
 from tests.virtual import pytest_itemcollected
 
@@ -20,6 +21,7 @@ __all__ = [
     "cluster",
     "embedded",
     "kubelet",
+    "pytest_collection_finish",
     "pytest_collection_modifyitems",
     "pytest_configure",
     "pytest_itemcollected",
