@@ -71,6 +71,13 @@ class Invariants:
         self._split_in = ""
         self._zero_since: datetime | None = None
         self._before: dict[str, Manifest] = {}
+        self._checks: Mapping[Kind, Callable[[Manifest], None]] = {
+            CANARY: self._decided,
+            VIRTUAL_SERVICE: self._route,
+            DEPLOYMENT: self._deployment,
+            SERVICE: self._service,
+            ENDPOINT_SLICE: self._endpoints,
+        }
         cluster.store.listen(self._changed)
 
     @contextmanager
@@ -84,17 +91,10 @@ class Invariants:
             self._served = bool(self._listed())
 
     def _changed(self, event: Watched) -> None:
-        if event.ref.namespace != self._namespace:
+        check = self._checks.get(event.ref.kind)
+        if check is None or event.ref.namespace != self._namespace:
             return
-        checks = {
-            CANARY: self._decided,
-            VIRTUAL_SERVICE: self._route,
-            DEPLOYMENT: self._deployment,
-            SERVICE: self._service,
-            ENDPOINT_SLICE: self._endpoints,
-        }
-        check = checks.get(event.ref.kind)
-        if check is not None and event.change is not Change.DELETED:
+        if event.change is not Change.DELETED:
             check(event.manifest)
         elif event.ref.kind == VIRTUAL_SERVICE:
             self._no_weight(event.manifest)
@@ -147,8 +147,10 @@ class Invariants:
         self._carried(weight)
         self._stamped(live, status)
 
-    def _decided(self, _: Manifest) -> None:
+    def _decided(self, canary: Manifest) -> None:
         """Note the weight that was decided while a revision was tested: its write may come late."""
+        if target_of(canary) != self._name:
+            return
         with suppress(ConfigError):  # a test may break it
             status = self._status
             if status.phase in TESTED:
