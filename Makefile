@@ -23,8 +23,9 @@ demo: $(INSTALLED) ## Ship a good and a bad version on this machine (MESH=istio)
 test: $(INSTALLED) ## Run the tests (ARGS="tests/rollout -k pause")
 	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
 
+# Four workers on two processors: three of them wait most of the time, for control planes and for traffic.
 test-faults: $(INSTALLED) ## Rollouts under faults: in memory by the thousand, on a control plane, under traffic (SEEDS=60, or SEEDS==17 to repeat one)
-	CANARY_FAULT_SEEDS=$(SEEDS) $(BIN)/pytest -q -n 2 --dist loadgroup tests/faults $(ARGS)
+	CANARY_FAULT_SEEDS=$(SEEDS) $(BIN)/pytest -q -n 4 --dist loadgroup tests/faults $(ARGS)
 
 fuzz: $(INSTALLED) ## Feed the readers of what comes from outside some hundred thousand random inputs (EXAMPLES=8000 each)
 	CANARY_FUZZ=$(EXAMPLES) $(BIN)/pytest tests/fuzz $(ARGS)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
+from canary.errors import Conflict
 from canary.ports import HPA, SERVICE
 from canary.rollout.phases import Phase
 from meshes.contract import Manifest
@@ -65,14 +66,17 @@ async def ends_bounded(it: Harness, written: Written) -> None:
             await asyncio.sleep(0.2)
 
 
-async def widened_under(it: Harness) -> Written:
-    """While a selector is replaced every few seconds nothing is promoted, and who does it is named; then it goes on."""
+async def widened_under(it: Harness, *, lasts_s: float = 10) -> Written:
+    """While a selector is replaced every few seconds nothing is promoted, and who does it is named; then it goes on.
+
+    `lasts_s` is for how many seconds it is replaced once that was said.
+    """
     await it.there()
     with counting(it) as written:
         async with replacing(it, "kubectl"):
             await it.push("2.0")
             await it.until(lambda: names(it, "spec.selector", "Service", "kubectl"))
-            await asyncio.sleep(10)
+            await asyncio.sleep(lasts_s)
             assert it.serving() == ("1.0", 3)
             assert it.status.history == ()
     written.assert_bounded()
@@ -92,7 +96,8 @@ async def replacing(it: Harness, by: str) -> AsyncIterator[None]:
 
     async def replace() -> None:
         while True:
-            await it.people.patch(it.ref(SERVICE), patch, by)
+            with suppress(Conflict):  # the controller was quicker; tools try again
+                await it.people.patch(it.ref(SERVICE), patch, by)
             await asyncio.sleep(EVERY_S / 2)
 
     async with asyncio.TaskGroup() as group:

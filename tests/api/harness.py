@@ -51,6 +51,7 @@ class Harness:
     all_phases: list[str] = field(default_factory=list)
     all_weights: list[int] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
+    notes: dict[str, object] = field(default_factory=dict)
     on_phase: Callable[[str], None] | None = None
     patience_s: float = PATIENCE_S
     _numbers: Any = field(default_factory=lambda: itertools.count(1))
@@ -215,10 +216,10 @@ class Harness:
 
     @property
     def noted(self) -> dict[str, object]:
-        """What the report is to say: weights that too few pods carried for over a second, and the apex's outages in
-        seconds that were overlooked by intention."""
+        """What the report is to say: a scenario's own `notes`, weights that too few pods carried for over a second, and
+        the apex's outages in seconds that were overlooked by intention."""
         late, lasted = self.carried.late, self.apex.lasted
-        return {"late": "; ".join(map(str, late)), "outages": ", ".join(f"{each:.2f}" for each in lasted)}
+        return {**self.notes, "late": "; ".join(map(str, late)), "outages": ", ".join(f"{each:.2f}" for each in lasted)}
 
     @contextmanager
     def blind(self) -> Iterator[None]:

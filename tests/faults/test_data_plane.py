@@ -19,6 +19,9 @@ from tests.faults.moments import ANNOTATIONS, Deed, Moment, Pipeline
 from tests.faults.recorder import IN_FLIGHT_S, Recorder
 from tests.faults.table import TALE, UNDER_TRAFFIC, tale
 
+pytestmark = pytest.mark.xdist_group("traffic")
+"""One after the other: real traffic needs a processor of its own."""
+
 PRIMARY = f"{shop.NAME}-primary"
 RATE = 100.0
 AT_ONCE_S = 1.0

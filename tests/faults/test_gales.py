@@ -24,7 +24,7 @@ from tests.faults.planted import Planted, told_by
 from tests.faults.table import ON_A_CONTROL_PLANE, TALE, tale
 from tests.faults.tape import Tape
 
-pytestmark = pytest.mark.xdist_group("api-faults")
+pytestmark = pytest.mark.xdist_group("api-gales")
 
 PATIENCE_S = 250.0
 FOUL_S = 75.0

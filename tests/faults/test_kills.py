@@ -1,24 +1,21 @@
 """On a real control plane a controller is killed at each kind of effect of a canary's life; the life ends as it must.
 
-Lives are led side by side, each in a namespace of its own with controllers of its own. Minutes, so only
+Lives are led side by side, each in a namespace of its own with controllers and a proxy of its own. Minutes, so only
 `make test-faults` does it.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 import pytest
 
 from canary.ports import DEPLOYMENT
 from canary.rollout.phases import Phase
-from tests.api.control_plane import ControlPlane
 from tests.api.endings import gave_back
-from tests.api.harness import Harness, fresh_name, hold_as_before, playing
+from tests.api.harness import Harness, hold_as_before
 from tests.api.proxy import kubeconfig_through, proxy
-from tests.api.world import World, namespace_made, world
+from tests.api.side_by_side import scene
 from tests.faults.kills import Killing, Moment, Victim
 from tests.faults.table import ON_A_CONTROL_PLANE, TALE, tale
 
@@ -122,31 +119,54 @@ LIVES: dict[Life, frozenset[str]] = {
 """Each life with the effects that a controller is killed at in it, at least."""
 
 
-async def lead(of: World, kubeconfig: Path, killing: Killing, life: Life, moment: Moment) -> Victim:
-    """Lead one life in a namespace of its own, and return who was killed in it."""
-    namespace = fresh_name()
-    folder = of.folder / f"{life.__name__}-{moment.name}"
-    folder.mkdir()
-    await namespace_made(of.http, of.people, namespace)
-    with playing(of, namespace, folder) as it:
-        it.patience_s = PATIENCE_S
-        spared = EVERYWHERE - LIVES[life]
-        victim = killing.victims[namespace] = Victim(it, moment, kubeconfig, spared)
-        await life(it, victim)
-        it.apex.assert_served(it.report())
-    await of.clear(namespace)
-    return victim
-
-
-async def test_a_controller_that_is_killed_at_each_kind_of_effect_is_followed_by_one_that_ends_it(
-    plane: ControlPlane, tmp_path: Path, record_property: Callable[[str, object], None]
-) -> None:
+async def killed(it: Harness, life: Life, moment: Moment) -> None:
+    """Lead one life under controllers that are killed at each kind of effect in it."""
+    it.patience_s = PATIENCE_S
     killing = Killing()
-    async with world(plane, tmp_path, ()) as of, proxy(plane.url, killing) as url:
-        kubeconfig = kubeconfig_through(url, plane.folder / "controller.kubeconfig", tmp_path / "through.kubeconfig")
-        led = [(life, moment) for life in LIVES for moment in Moment]
-        victims = await asyncio.gather(*(lead(of, kubeconfig, killing, *each) for each in led))
-    for (life, moment), victim in zip(led, victims, strict=True):
+    async with proxy(it.plane.url, killing) as url:
+        through = kubeconfig_through(url, it.plane.folder / "controller.kubeconfig", it.folder / "through.kubeconfig")
+        victim = killing.victims[it.namespace] = Victim(it, moment, through, EVERYWHERE - LIVES[life])
+        await life(it, victim)
         faults = {"killed": len(victim.killed_at)}
-        record_property(TALE, tale(f"{life.__name__}, killed {moment}", faults, ON_A_CONTROL_PLANE))
-        assert set(victim.killed_at) >= LIVES[life], life.__name__
+        it.notes[TALE] = tale(f"{life.__name__}, killed {moment}", faults, ON_A_CONTROL_PLANE)
+        assert set(victim.killed_at) >= LIVES[life]
+
+
+@scene
+async def test_an_onboarding_is_ended_by_others_when_it_is_killed_before_each_answer(it: Harness) -> None:
+    await killed(it, onboarding, Moment.UNTOLD)
+
+
+@scene
+async def test_an_onboarding_is_ended_by_others_when_it_is_killed_after_each_answer(it: Harness) -> None:
+    await killed(it, onboarding, Moment.TOLD)
+
+
+@scene
+async def test_a_promotion_is_ended_by_others_when_it_is_killed_before_each_answer(it: Harness) -> None:
+    await killed(it, promotion, Moment.UNTOLD)
+
+
+@scene
+async def test_a_promotion_is_ended_by_others_when_it_is_killed_after_each_answer(it: Harness) -> None:
+    await killed(it, promotion, Moment.TOLD)
+
+
+@scene
+async def test_a_rollback_is_ended_by_others_when_it_is_killed_before_each_answer(it: Harness) -> None:
+    await killed(it, rollback, Moment.UNTOLD)
+
+
+@scene
+async def test_a_rollback_is_ended_by_others_when_it_is_killed_after_each_answer(it: Harness) -> None:
+    await killed(it, rollback, Moment.TOLD)
+
+
+@scene
+async def test_a_leaving_is_ended_by_others_when_it_is_killed_before_each_answer(it: Harness) -> None:
+    await killed(it, leaving, Moment.UNTOLD)
+
+
+@scene
+async def test_a_leaving_is_ended_by_others_when_it_is_killed_after_each_answer(it: Harness) -> None:
+    await killed(it, leaving, Moment.TOLD)
