@@ -11,13 +11,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from canary.errors import Rejected
-from canary.ports import NAMESPACE, POD, Clock, Propagation
+from canary.ports import DEPLOYMENT, NAMESPACE, POD, SERVICE, Clock, Propagation
 from canary.sandbox.client import Client
 from canary.sandbox.clock import LoopClock
 from canary.sandbox.gc import GarbageCollector
 from canary.sandbox.kinds import Served
 from canary.sandbox.managed import Writer
-from canary.sandbox.merge import apply_patch, without_nulls
+from canary.sandbox.merge import apply_patch, force_patch, without_nulls
 from canary.sandbox.replicasets import is_active
 from canary.sandbox.simulator import Simulator
 from canary.sandbox.store import Store
@@ -25,6 +25,8 @@ from meshes.contract import Kind, Manifest, ObjectRef
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 NAMESPACES = ("default", "kube-system", "shop")
+ATOMIC = {SERVICE: (("spec", "selector"),), DEPLOYMENT: (("spec", "selector", "matchLabels"),)}
+"""By kind: the maps that server-side apply sets as a whole."""
 
 
 class InMemoryCluster(Client):
@@ -42,6 +44,7 @@ class InMemoryCluster(Client):
         self._collector = GarbageCollector(store)
         self._simulator = Simulator(store)
         self._most_pods: dict[str, int] = {}
+        self._applied: dict[tuple[str, str], Manifest] = {}
         store.admission.append(self._within_quota)
 
     @property
@@ -78,6 +81,25 @@ class InMemoryCluster(Client):
             return self.store.create(wanted, Writer(manager=manager))
         last = json.loads((live["metadata"].get("annotations") or {}).get(LAST_APPLIED, "{}"))
         return self.store.patch(self.store.locate(wanted), apply_patch(last, wanted), Writer(manager=manager))
+
+    def apply_by_force(self, manifest: Manifest, manager: str = "kubectl") -> Manifest:
+        """Create or change the object as `kubectl apply --server-side --force-conflicts` does.
+
+        What the same manager applied so before, and does not now, is removed, whoever else has set it since. Maps that
+        are atomic and all lists are replaced whole.
+        """
+        wanted = without_nulls(manifest)
+        wanted.pop("status", None)
+        ref = self.store.locate(wanted)
+        live = self.store.get(ref)
+        if live is None:
+            live = self.store.create(wanted, Writer(manager=manager))
+        else:
+            last = self._applied.get((live["metadata"]["uid"], manager), {})
+            patch = force_patch(last, wanted, live, ATOMIC.get(ref.kind, ()))
+            live = self.store.patch(ref, patch, Writer(manager=manager))
+        self._applied[live["metadata"]["uid"], manager] = wanted
+        return live
 
     def edit(self, ref: ObjectRef, patch: Manifest, manager: str = "kubectl-edit", subresource: str = "") -> Manifest:
         """Change the object by a merge patch without a precondition, as `kubectl patch --type merge` does."""

@@ -5,7 +5,7 @@ Nothing here changes its arguments; results share unchanged parts with them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -36,6 +36,21 @@ def apply_patch(last: Any, wanted: Any) -> Any:
     patch: dict[str, Any] = {key: None for key in before if key not in wanted}
     for key, value in wanted.items():
         patch[key] = apply_patch(before.get(key), value)
+    return patch
+
+
+def force_patch(last: Any, wanted: Mapping[str, Any], live: Any, atomic: Sequence[tuple[str, ...]]) -> dict[str, Any]:
+    """Return the merge patch that comes to what server-side apply with force does.
+
+    All that is wanted is set, what `last` alone had goes, and a map at an `atomic` path becomes just what is wanted.
+    """
+    patch: dict[str, Any] = apply_patch(last, wanted)
+    for path in atomic:
+        asked, there = patch, live
+        for key in path:
+            asked, there = asked.get(key) or {}, (there or {}).get(key)
+        if asked:
+            asked.update({key: None for key in there or () if key not in asked})
     return patch
 
 

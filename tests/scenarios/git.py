@@ -6,10 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
-from canary.ports import SERVICE
 from canary.sandbox.calls import Verb
 from meshes.contract import Manifest
-from tests.builders import ref
+from tests.builders import service
 from tests.scenarios.stage import Stage
 
 NARROW = {"app": "checkout", "canary.delivery/role": "primary", "canary.delivery/target": "checkout"}
@@ -48,10 +47,8 @@ def flux(stage: Stage, *manifests: Manifest, every: float = 5.0) -> AbstractAsyn
     """Apply the manifests, and a Service `checkout` with the selector of before, as Flux does."""
 
     def sync() -> None:
-        for manifest in manifests:
-            stage.cluster.apply(manifest, "kustomize-controller")
-        selector = {"app": "checkout", "canary.delivery/role": None, "canary.delivery/target": None}
-        stage.cluster.edit(ref(SERVICE), {"spec": {"selector": selector}}, "kustomize-controller")
+        for manifest in (*manifests, service()):
+            stage.cluster.apply_by_force(manifest, "kustomize-controller")
 
     return again_and_again(sync, every)
 
