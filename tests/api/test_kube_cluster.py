@@ -5,6 +5,8 @@ Where the two differ: their messages have other words; the real server gives eac
 only prunes what a schema does not know; its caches may hear of what a call did before the call returns.
 Beyond the port: the ReplicaSet of a Deployment that is deleted as an orphan may be adopted by another Deployment and
 scaled to 0 before a controller has seen it; in memory controllers take turns, and ours comes before that.
+Server-side apply with force removes in memory what its manager applied before, though another has set it since, and
+replaces all lists whole; the real server keeps each field's owners, and merges the lists that have keys.
 """
 
 from __future__ import annotations
