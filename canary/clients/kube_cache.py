@@ -46,6 +46,7 @@ Keep = Callable[[Kind, dict[str, Any]], Manifest]
 
 SHORT_S = 1.0
 """A watch that ends sooner is not begun again at once: something between us and the API server may cut them all."""
+LONGEST_PAUSE_S = 10.0
 
 log = structlog.get_logger()
 
@@ -166,6 +167,7 @@ class Reflector:
         of = NO_HELM if resource.kind == SECRET else of
         self._of = (("fieldSelector", of),) if of else ()
         self._failures = 0
+        self._expired = 0
         self.filled = asyncio.Event()
         self.failure = ""
         """Why the newest list or watch failed, "" once one has not."""
@@ -182,8 +184,7 @@ class Reflector:
                 began = asyncio.get_running_loop().time()
                 version = await self._watch(version)
                 self._failures = 0
-                if asyncio.get_running_loop().time() - began < SHORT_S:
-                    await asyncio.sleep(SHORT_S * random.uniform(0.5, 1))
+                await self._pause(asyncio.get_running_loop().time() - began, version)
             except (CanaryError, OSError, TimeoutError) as failure:
                 self._failures += 1
                 self.failure = str(failure) or type(failure).__name__
@@ -191,9 +192,17 @@ class Reflector:
                     self.filled.set()  # its CRD went away since it was found: nobody may wait for it
                 if isinstance(failure, Rejected | NotFound) or self._failures > 3:
                     version = ""
-                delay = min(10.0, 0.2 * 2.0 ** min(self._failures, 8)) * random.uniform(0.5, 1)
+                delay = min(LONGEST_PAUSE_S, 0.2 * 2.0 ** min(self._failures, 8)) * random.uniform(0.5, 1)
                 log.warning("watch_interrupted", kind=self._what, error=str(failure), again_in_s=round(delay, 2))
                 await asyncio.sleep(delay)
+
+    async def _pause(self, lived_s: float, version: str) -> None:
+        """Wait after a watch that was short; the longer the more of them ended with a list, which may be long."""
+        short = lived_s < SHORT_S
+        self._expired = self._expired + 1 if short and not version else 0
+        if short:
+            longest = min(LONGEST_PAUSE_S, SHORT_S * 2.0 ** min(max(0, self._expired - 1), 8))
+            await asyncio.sleep(longest * random.uniform(0.5, 1))
 
     async def _list(self) -> str:
         items: list[dict[str, Any]] = []
@@ -226,9 +235,11 @@ class Reflector:
         call = Call(method="GET", path=self._path, what=f"watch of {self._what}", query=query)
         try:
             async with (
+                asyncio.timeout(seconds + SILENCE_S),  # by then the API server has ended it; bytes alone are no life
                 self._http.stream(call, silence_s=SILENCE_S) as answer,
                 aclosing(lines_of(answer.iter_any(), LARGEST_EVENT, self._what)) as lines,
             ):
+                self.failure = ""
                 async for line in lines:
                     if not (version := self._take(parsed(line), version)):
                         return ""

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from canary.clients import kube_cache
 from tests.clients.kube_api import Api, bookmark, event, followed, page, pod, status, watching
-from tests.clients.raw_server import Asked, Reply, never
+from tests.clients.raw_server import Asked, Reply, dripping, never
 
 SILENCE_S = 0.5
 TOO_OLD = event("ERROR", {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old resource version"})
@@ -49,6 +49,31 @@ async def test_a_watch_that_is_not_even_answered_is_begun_again_where_it_was(tmp
     async with followed(tmp_path, api) as it:
         await it.until(lambda: it.has("b"))
         assert it.asked == ["list", "watch from 5", "watch from 5"]
+
+
+async def test_a_watch_of_bytes_without_events_ends_when_the_server_should_have_ended_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kube_cache, "WATCH_S", 0)
+    api = Api([page()], [dripping, watching(event("ADDED", pod("b", 7)))])
+    async with followed(tmp_path, api) as it:
+        await it.until(lambda: it.has("b"))
+        assert it.asked[:3] == ["list", "watch from 5", "watch from 5"]
+
+
+async def test_a_failure_is_over_once_a_watch_is_open(tmp_path: Path) -> None:
+    held = asyncio.Event()
+
+    async def opened(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        await held.wait()
+        await watching()(asked, writer)
+
+    async with followed(tmp_path, Api([page()], [status(503, "not now"), opened])) as it:
+        await it.until(lambda: "not now" in it.reflector.failure)
+        held.set()
+        await it.until(lambda: it.reflector.failure == "")
+        assert it.asked[:2] == ["list", "watch from 5"]
+        assert it.asked.count("list") == 1
 
 
 async def test_bookmarks_keep_a_silent_watch_and_move_the_place_that_it_goes_on_from(tmp_path: Path) -> None:
