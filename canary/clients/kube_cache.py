@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -20,6 +20,7 @@ from canary.clients.kube_http import Call, Expired, KubeHttp
 from canary.clients.kube_pages import pages
 from canary.clients.kube_shape import event_in, reading
 from canary.clients.parsed import lines_of, parsed
+from canary.clients.sharing import Sharing
 from canary.clients.trimming import CONTENTS, trimmed
 from canary.errors import CanaryError, NotFound, Rejected
 from canary.index import Index
@@ -56,6 +57,7 @@ class Cache:
 
     def __init__(self, keep: Keep | None = None) -> None:
         self._keep = keep or trimmed
+        self._sharing = Sharing()
         self._objects: dict[Kind, dict[tuple[str, str], Manifest]] = {}
         self._listeners: list[Callable[[Watched], None]] = []
         self._gone: dict[str, None] = {}
@@ -95,15 +97,17 @@ class Cache:
 
         The answer to a write may come after the watch has told of the object's end.
         """
-        ref = _ref(kind, manifest)
-        if manifest["metadata"].get("uid") in self._gone:
-            return
-        objects = self._objects.setdefault(kind, {})
-        before = objects.get((ref.namespace, ref.name))
-        if before is not None and not _newer(_version(manifest), _version(before)):
-            return
-        kept = self._keep(kind, manifest)
-        objects[ref.namespace, ref.name] = kept
+        if self._is_news(kind, manifest):
+            self._take(kind, self.kept(kind, manifest))
+
+    def _is_news(self, kind: Kind, manifest: Manifest) -> bool:
+        before = self.get(_ref(kind, manifest))
+        gone = manifest["metadata"].get("uid") in self._gone
+        return not gone and (before is None or _newer(_version(manifest), _version(before)))
+
+    def _take(self, kind: Kind, kept: Manifest) -> None:
+        ref, before = _ref(kind, kept), self.get(_ref(kind, kept))
+        self._objects.setdefault(kind, {})[ref.namespace, ref.name] = kept
         self._indexes.put(ref, kept)
         self._tell(Watched(change=Change.MODIFIED if before else Change.ADDED, ref=ref, manifest=kept))
 
@@ -124,9 +128,9 @@ class Cache:
         self._indexes.drop(ref)
         self._tell(Watched(change=Change.DELETED, ref=ref, manifest=before))
 
-    def kept(self, kind: Kind, manifest: dict[str, Any]) -> dict[str, Any]:
-        """Return what is kept of an object."""
-        return dict(self._keep(kind, manifest))
+    def kept(self, kind: Kind, manifest: dict[str, Any]) -> Manifest:
+        """Return what is kept of an object, which shares with others what it can."""
+        return self._sharing.shared(self._keep(kind, manifest), self.get(_ref(kind, manifest)))
 
     def forget(self, kind: Kind, namespace: str) -> None:
         """Forget the objects of a kind in a namespace, without a word: nobody asks for them any more."""
@@ -135,18 +139,17 @@ class Cache:
             del objects[key]
             self._indexes.drop(ObjectRef(kind, *key))
 
-    def replace(self, kind: Kind, namespace: str, listed: list[dict[str, Any]], version: str) -> None:
-        """Take a whole list as it was at `version`: what is not in it is gone, but for what was made since.
-
-        Items of ConfigMaps and Secrets may have been through `kept` already.
-        """
+    def replace(self, kind: Kind, namespace: str, listed: Sequence[Manifest], version: str) -> None:
+        """Take a whole list as it was at `version`, its items from `kept`: what is not in it is gone, but for what was
+        made since."""
         there = {_ref(kind, manifest) for manifest in listed}
         for (where, name), manifest in tuple(self._objects.get(kind, {}).items()):
             missing = (not namespace or where == namespace) and ObjectRef(kind, where, name) not in there
             if missing and not _newer(_version(manifest), version):
                 self.drop(kind, manifest)
         for manifest in listed:
-            self.put(kind, manifest)
+            if self._is_news(kind, manifest):
+                self._take(kind, manifest)
 
     def _tell(self, event: Watched) -> None:
         for listener in self._listeners:
@@ -205,22 +208,18 @@ class Reflector:
             await asyncio.sleep(longest * random.uniform(0.5, 1))
 
     async def _list(self) -> str:
-        items: list[dict[str, Any]] = []
-        version = ""
-        named = {"kind": self._resource.kind.kind}  # which built-in kinds say once for all, if at all
+        items: list[Manifest] = []  # what is kept of them: whole ones of a big cluster may be gigabytes
+        kind, version = self._resource.kind, ""
+        named = {"kind": kind.kind}  # which built-in kinds say once for all, if at all
         call = Call(method="GET", path=self._path, what=self._what, query=self._of, deadline_s=LIST_S)
         async with aclosing(pages(self._http, call, self._page)) as listed:
             async for page, at in listed:
                 version = at
                 with reading(self._what):
-                    items += [self._short({**named, **item}) for item in page]
+                    items += [self._cache.kept(kind, {**named, **item}) for item in page]
         with reading(self._what):
-            self._cache.replace(self._resource.kind, self._namespace, items, version)
+            self._cache.replace(kind, self._namespace, items, version)
         return version
-
-    def _short(self, item: dict[str, Any]) -> dict[str, Any]:
-        """Return the item as it will be kept where it may be long, so that a list of long ones is never held whole."""
-        return self._cache.kept(self._resource.kind, item) if self._resource.kind in CONTENTS else item
 
     async def _watch(self, version: str) -> str:
         """Watch from `version` until the server ends it; return where to go on, "" to list anew."""

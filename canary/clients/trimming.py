@@ -22,7 +22,7 @@ from meshes.contract import Kind, Manifest
 
 CRD = Kind("apiextensions.k8s.io", "CustomResourceDefinition")
 CONTENTS = (CONFIG_MAP, SECRET)
-NOBODY_EDITS = (POD, REPLICA_SET, ENDPOINT_SLICE, CONTROLLER_REVISION, EVENT, NAMESPACE, CLAIM, CRD)
+NOBODY_EDITS = (CONTROLLER_REVISION, EVENT, NAMESPACE, CLAIM, CRD)
 """Kinds of which nobody asks who edited an object."""
 WRITER = ("manager", "time", "subresource")
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -33,10 +33,14 @@ SHARED = ("f:replicas", "f:selector", "f:scaleTargetRef")
 
 def trimmed(kind: Kind, manifest: dict[str, Any], schemas: frozenset[Kind] = frozenset()) -> Manifest:
     """Return the manifest without what is never read: of managedFields all but who wrote when, and who set what is
-    shared and what of ours; what kubectl applied last; pods' specs, all of a claim but its access modes, the schemas of
-    CRDs, what ConfigMaps and Secrets hold (their hash instead). Of those of `schemas` stays which fields there are."""
+    shared and what of ours; what kubectl applied last; all of pods, ReplicaSets and EndpointSlices but who they belong
+    to, who is ready and what is wrong; all of a claim but its access modes, the schemas of CRDs, what ConfigMaps and
+    Secrets hold (their hash instead). Of the CRDs of `schemas` stays which fields there are."""
     if kind in CONTENTS:
         return without_content(manifest)
+    if kind in _MADE:
+        metadata = _only(manifest["metadata"], *IDENTITY)
+        return {**_only(manifest, "apiVersion", "kind"), "metadata": metadata, **_MADE[kind](manifest)}
     metadata = dict(manifest["metadata"])
     entries = metadata.pop("managedFields", None) or ()
     if kind not in NOBODY_EDITS and entries:
@@ -45,9 +49,6 @@ def trimmed(kind: Kind, manifest: dict[str, Any], schemas: frozenset[Kind] = fro
     if LAST_APPLIED in annotations:
         metadata["annotations"] = {key: value for key, value in annotations.items() if key != LAST_APPLIED}
     kept = {**manifest, "metadata": metadata}
-    if kind == POD:
-        metadata.pop("annotations", None)
-        kept.pop("spec", None)
     if kind == CLAIM:
         metadata.pop("annotations", None)
         kept.pop("status", None)
@@ -55,6 +56,62 @@ def trimmed(kind: Kind, manifest: dict[str, Any], schemas: frozenset[Kind] = fro
     if kind == CRD:
         kept["spec"] = {**manifest["spec"], "versions": _versions(manifest["spec"], schemas)}
     return kept
+
+
+def _only(value: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value[name] for name in names if name in value}
+
+
+def _pod(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return who is ready and what is wrong: of a status all that `canary.controller.pods` looks at."""
+    status = manifest.get("status") or {}
+    kept = _only(status, "phase", "podIP")
+    if ready := [_only(one, "type", "status") for one in status.get("conditions") or () if one["type"] == "Ready"]:
+        kept["conditions"] = ready
+    for name in ("initContainerStatuses", "containerStatuses"):
+        if status.get(name):
+            kept[name] = [_container(one) for one in status[name]]
+    return {"status": kept}
+
+
+def _container(status: Mapping[str, Any]) -> dict[str, Any]:
+    kept = _only(status, "name", "restartCount")
+    for name in ("state", "lastState"):
+        told = {key: _only(told or {}, "reason") for key, told in (status.get(name) or {}).items() if key != "running"}
+        if told:
+            kept[name] = told
+    return kept
+
+
+def _replica_set(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the template, by which revisions are told apart, and what the ReplicaSet could not do."""
+    kept = {"spec": _only(manifest.get("spec") or {}, "template", "replicas")}
+    return kept | ({"status": _only(manifest["status"], "conditions")} if manifest.get("status") else {})
+
+
+def _slice(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return who is ready, by pod where there is one: of a big Service there are many."""
+    return {"endpoints": [_endpoint(one) for one in manifest.get("endpoints") or ()]}
+
+
+def _endpoint(endpoint: Mapping[str, Any]) -> dict[str, Any]:
+    pod = (endpoint.get("targetRef") or {}).get("name")
+    who = {"targetRef": {"name": pod}} if pod else {"addresses": (endpoint.get("addresses") or [])[:1]}
+    return who | {"conditions": _only(endpoint.get("conditions") or {}, "ready")}
+
+
+_MADE = {POD: _pod, REPLICA_SET: _replica_set, ENDPOINT_SLICE: _slice}
+"""Kinds that the cluster makes by itself and nobody writes: there are more of them than of all others."""
+IDENTITY = (
+    "namespace",
+    "name",
+    "uid",
+    "resourceVersion",
+    "labels",
+    "ownerReferences",
+    "creationTimestamp",
+    "deletionTimestamp",
+)
 
 
 def _writer(entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ Cached objects are replaced, never edited, so that the same object has the same 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Generic, TypeVar
 
 Answer = TypeVar("Answer")
@@ -21,17 +21,25 @@ class Memo(Generic[Answer]):
     def __init__(self, compute: Callable[[Mapping[str, Any]], Answer], kept: int = KEPT) -> None:
         self._compute = compute
         self._kept = kept
-        self._known: OrderedDict[int, tuple[Mapping[str, Any], Answer]] = OrderedDict()
+        self._known: OrderedDict[Hashable, tuple[Mapping[str, Any], Answer]] = OrderedDict()
 
-    def __call__(self, part: Mapping[str, Any]) -> Answer:
-        """Return the answer for a part; for an equal one that is another object it is computed anew."""
-        known = self._known.get(id(part))
+    def __call__(self, part: Mapping[str, Any], of: Hashable = None) -> Answer:
+        """Return the answer for a part; for an equal one that is another object it is computed anew.
+
+        `of` is whose part it is, where only the newest is asked about: it takes the place of the one before.
+        """
+        key = id(part) if of is None else of
+        known = self._known.get(key)
         if known is not None and known[0] is part:
-            self._known.move_to_end(id(part))
+            self._known.move_to_end(key)
             return known[1]
         answer = self._compute(part)
-        self._known[id(part)] = part, answer  # holding the part keeps its id from being another's
-        self._known.move_to_end(id(part))
+        self._known[key] = part, answer  # holding the part keeps its id from being another's
+        self._known.move_to_end(key)
         if len(self._known) > self._kept:
             self._known.popitem(last=False)
         return answer
+
+    def __len__(self) -> int:
+        """The number of answers that are kept."""
+        return len(self._known)

@@ -127,7 +127,7 @@ class Reconciler:
 
     async def _pass(self, key: Key, canary: Manifest) -> timedelta | None:
         try:
-            status = self._statuses(canary.get("status") or {})
+            status = self._statuses(canary.get("status") or {}, of=key)
         except ConfigError as error:
             self._unreadable(key, canary, error)
             lines.reconciled(None, None, str(error))

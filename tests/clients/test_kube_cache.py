@@ -7,7 +7,17 @@ from typing import Any
 from canary.clients.kube_cache import Cache
 from canary.clients.trimming import CRD, trimmed
 from canary.contents import content_of, without_content
-from canary.ports import CONFIG_MAP, DEPLOYMENT, POD, SECRET, SERVICE, Change, Watched
+from canary.ports import (
+    CONFIG_MAP,
+    DEPLOYMENT,
+    ENDPOINT_SLICE,
+    POD,
+    REPLICA_SET,
+    SECRET,
+    SERVICE,
+    Change,
+    Watched,
+)
 from meshes.contract import Kind, ObjectRef
 
 ONE = ObjectRef(CONFIG_MAP, "shop", "one")
@@ -85,6 +95,48 @@ def test_what_nobody_reads_is_not_kept() -> None:
     assert trimmed(CRD, crd) == {
         "metadata": meta,
         "spec": {"group": "g", "versions": [{"name": "v1", "served": True}]},
+    }
+
+
+def test_of_what_the_cluster_makes_by_itself_stays_who_is_ready_and_what_is_wrong() -> None:
+    owner = {"kind": "ReplicaSet", "name": "one", "uid": "u0", "controller": True}
+    meta = {"namespace": "shop", "name": "one", "uid": "u1", "resourceVersion": "1", "ownerReferences": [owner]}
+    full = {**meta, "generateName": "one-", "annotations": {"a": "b"}, "finalizers": ["x"], "managedFields": [{}]}
+    ready = {"type": "Ready", "status": "True"}
+    waiting = {"name": "app", "restartCount": 3, "state": {"waiting": {"reason": "CrashLoopBackOff"}}}
+    container = {**waiting, "image": "x", "lastState": {"terminated": {"reason": "Error", "exitCode": 1}}}
+    container["state"] = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}}
+    conditions = [{**ready, "lastTransitionTime": "t"}, {"type": "Initialized", "status": "True"}]
+    status = {"phase": "Running", "podIP": "1.2.3.4", "conditions": conditions, "containerStatuses": [container]}
+    pod = {"kind": "Pod", "metadata": full, "spec": {"a": 1}, "status": {**status, "hostIP": "1.1.1.1"}}
+    assert trimmed(POD, pod) == {
+        "kind": "Pod",
+        "metadata": meta,
+        "status": {
+            "phase": "Running",
+            "podIP": "1.2.3.4",
+            "conditions": [ready],
+            "containerStatuses": [{**waiting, "lastState": {"terminated": {"reason": "Error"}}}],
+        },
+    }
+    failure = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "quota"}
+    template = {"metadata": {"labels": {"app": "one"}}, "spec": {"containers": [{"name": "app"}]}}
+    made: dict[str, dict[str, Any]] = {
+        "spec": {"replicas": 1, "template": template},
+        "status": {"conditions": [failure]},
+    }
+    full_set = {"spec": {**made["spec"], "selector": {}}, "status": {**made["status"], "replicas": 1}}
+    assert trimmed(REPLICA_SET, {"metadata": full, **full_set}) == {"metadata": meta, **made}
+    listed = {"addresses": ["1.2.3.4", "::1"], "conditions": {"ready": True, "serving": True}, "nodeName": "n"}
+    named = {**listed, "targetRef": {"kind": "Pod", "name": "one-x", "uid": "u2"}}
+    slices = {"metadata": full, "addressType": "IPv4", "ports": [{"port": 80}], "endpoints": [named, listed, {}]}
+    assert trimmed(ENDPOINT_SLICE, slices) == {
+        "metadata": meta,
+        "endpoints": [
+            {"targetRef": {"name": "one-x"}, "conditions": {"ready": True}},
+            {"addresses": ["1.2.3.4"], "conditions": {"ready": True}},
+            {"addresses": [], "conditions": {}},
+        ],
     }
 
 

@@ -50,3 +50,11 @@ def test_what_cannot_be_computed_is_tried_again() -> None:
     with pytest.raises(ValueError, match="not yet"):
         memo(part)
     assert (memo(part), memo(part), len(tries)) == (1, 1, 2)
+
+
+def test_of_what_has_a_name_only_the_newest_part_is_kept() -> None:
+    sizes: Memo[int] = Memo(len)
+    parts: list[Mapping[str, Any]] = [{}, {"a": 1}, {"a": 1, "b": 2}]
+    assert [sizes(part, of=("shop", "app")) for part in parts] == [0, 1, 2]
+    assert len(sizes) == 1
+    assert (sizes(parts[0], of=("shop", "other")), sizes(parts[2], of=("shop", "app")), len(sizes)) == (0, 2, 2)
