@@ -53,8 +53,8 @@ plants: $(INSTALLED) ## Plant each kept fault and see that the tests catch it (A
 	$(BIN)/python -m tests.plants.run $(ARGS)
 
 bench: $(INSTALLED) ## Measure what the controller costs, and how soon it answers (minutes)
-	$(BIN)/python -m tests.bench queries
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench queries --write
+	$(BIN)/python -m tests.bench --write
 
 soak: $(INSTALLED) ## Run rollouts by the thousand, and see that nothing grows with them (MINUTES=60)
 	$(BIN)/python -m tests.soak $(MINUTES)

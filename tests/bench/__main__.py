@@ -22,13 +22,14 @@ from canary.sandbox.kubelet import Kubelet
 from canary.sandbox.rig import WallClock
 from canary.sandbox.simulated import SimulatedRuntime
 from tests.api.prometheus import prometheus
-from tests.bench import queries
+from tests.bench import page, queries
 from tests.bench.api_server import ApiServer, served
 from tests.bench.controller_process import Running, controller
 from tests.bench.report import Figures, Steady, broken, table
 from tests.bench.world import ABORTED, CRASHED, EFFECTS, FAILED, PUSHED, World
 
 SIZES = (200, 1000, 2000)
+WRITE = "--write"
 AT_ONCE = 100
 SCRAPE_S, INTERVAL_S, STEP_S = 5, 30, 60
 ANALYSIS = {"interval": f"{INTERVAL_S}s", "steps": f"20@{STEP_S}s,50@10m"}
@@ -110,6 +111,7 @@ async def _run(bench: Bench) -> Figures:
         step=step,
         interval_s=INTERVAL_S,
         seconds={event: tuple(world.watch.seconds(event)) for event in EFFECTS},
+        onboarded_mib=used.rss_mib,
         rss_mib=bench.process.used().rss_mib,
         peak_mib=bench.process.used().peak_mib,
     )
@@ -130,17 +132,20 @@ async def _all_at_once(bench: Bench, *groups: Sequence[str]) -> None:
 
 
 def main() -> None:
-    """Measure the sizes that are named, or all; with `queries` count what Prometheus is asked instead."""
+    """Measure the sizes that are named, or all, with `--write` into docs/performance.md too; with `queries` count what
+    Prometheus is asked instead."""
     if sys.argv[1:2] == ["queries"]:
         sys.stdout.write(f"{queries.main(sys.argv[2:])}\n")
         return
-    sizes = [int(word) for word in sys.argv[1:]] or SIZES
+    sizes = [int(word) for word in sys.argv[1:] if word != WRITE] or SIZES
     found = []
     for size in sizes:
         sys.stderr.write(f"{size} canaries\n")
         found.append(asyncio.run(measure(size)))
     console = Console(width=150)
     console.print(table(found))
+    if WRITE in sys.argv:
+        page.write(found)
     if faults := [fault for figures in found for fault in broken(figures)]:
         raise SystemExit("\n".join(faults))
 

@@ -7,14 +7,15 @@ the changes only the newest are kept: a watch that begins before them is told 41
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import Counter, defaultdict, deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import takewhile
 from typing import Any
 
+import orjson
 from aiohttp import web
 
 from canary.errors import AlreadyExists, CanaryError, Conflict, NotFound, Rejected
@@ -96,7 +97,7 @@ class ApiServer:
 
     def _changed(self, event: Watched) -> None:
         self._version = int(event.manifest["metadata"]["resourceVersion"])
-        line = json.dumps({"type": event.change.value, "object": event.manifest}).encode() + b"\n"
+        line = _line(event.change.value, event.manifest)
         self._history[event.ref.kind].add(self._version, line, self._kept)
 
     @property
@@ -125,7 +126,7 @@ class ApiServer:
         except CanaryError as error:
             code = next((code for kind, code in CODES if isinstance(error, kind)), 500)
             status = {"kind": "Status", "reason": type(error).__name__, "message": str(error), "code": code}
-            return web.json_response(status, status=code)
+            return _response(status, status=code)
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         parts = request.path.strip("/").split("/")
@@ -144,13 +145,13 @@ class ApiServer:
                 await self._watch(int(request.query["resourceVersion"]), place.kind, answer)
             return answer
         self.requests[request.method] += 1
-        return web.json_response(await self._object(request, place))
+        return _response(await self._object(request, place))
 
     def _group(self, group: str) -> web.Response:
         served = {version for kind in self._store.kinds if kind.group == group for version in self._versions(kind)}
         if not served:
             raise NotFound(f"no API group {group}")
-        return web.json_response({"versions": [{"version": version} for version in sorted(served)]})
+        return _response({"versions": [{"version": version} for version in sorted(served)]})
 
     def _versions(self, kind: Kind) -> tuple[str, ...]:
         return self._store.served(kind).versions
@@ -161,7 +162,7 @@ class ApiServer:
             for kind, served in self._store.kinds.items()
             if kind.group == group and version in served.versions
         ]
-        return web.json_response({"resources": listed})
+        return _response({"resources": listed})
 
     def _place(self, group: str, rest: list[str]) -> _Place:
         namespace = ""
@@ -177,7 +178,7 @@ class ApiServer:
         ref = ObjectRef(place.kind, place.namespace, place.name)
         if request.method == "GET":
             return self._store.require(ref)
-        body = await request.json()
+        body = orjson.loads(await request.read())
         if request.method == "POST":
             return await self._client.create(body)
         if request.method == "PATCH":
@@ -200,7 +201,7 @@ class ApiServer:
             items = [one for one in items if one["metadata"]["name"] == name]
         group, version = place.kind.group, self._store.served(place.kind).versions[0]
         head = {"apiVersion": f"{group}/{version}" if group else version, "kind": f"{place.kind.kind}List"}
-        return web.json_response({**head, "metadata": {"resourceVersion": str(self._version)}, "items": items})
+        return _response({**head, "metadata": {"resourceVersion": str(self._version)}, "items": items})
 
     @contextmanager
     def _noted(self, request: web.Request) -> Iterator[None]:
@@ -222,7 +223,7 @@ class ApiServer:
                 lines = history.since(version)
             except _Gone:
                 status = {"kind": "Status", "reason": "Expired", "code": 410, "message": "too old resource version"}
-                await answer.write(json.dumps({"type": "ERROR", "object": status}).encode() + b"\n")
+                await answer.write(_line("ERROR", status))
                 self.expired += 1
                 return
             if lines:
@@ -237,9 +238,18 @@ class ApiServer:
                     continue  # something came in the same moment
                 version = max(version, self._version)
                 mark = {"kind": kind.kind, "metadata": {"resourceVersion": str(version)}}
-                await answer.write(json.dumps({"type": "BOOKMARK", "object": mark}).encode() + b"\n")
+                await answer.write(_line("BOOKMARK", mark))
 
 
+def _response(body: Any, status: int = 200) -> web.Response:
+    return web.Response(body=orjson.dumps(body), status=status, content_type="application/json")
+
+
+def _line(change: str, manifest: Any) -> bytes:
+    return orjson.dumps({"type": change, "object": manifest}, option=orjson.OPT_APPEND_NEWLINE)
+
+
+@cache
 def _plural(kind: Kind) -> str:
     name = kind.kind.lower()
     return f"{name[:-1]}ies" if name.endswith("y") else f"{name}s"

@@ -34,8 +34,14 @@ class Figures:
     step: Steady
     interval_s: float
     seconds: Mapping[str, Sequence[float]]
+    onboarded_mib: float
     rss_mib: float
     peak_mib: float
+
+    @property
+    def evaluations(self) -> float:
+        """How many evaluations there were while the rollouts ran, at least one of each."""
+        return self.running * max(1.0, self.steady.seconds // self.interval_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +53,11 @@ class Line:
     value: Callable[[Figures], float]
     most: float | None = None
     within: int = 2000
+
+    def shown(self, value: float) -> str:
+        """Return a value as people read it: three digits that count, and the unit."""
+        digits = f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+        return f"{digits} {self.unit}".rstrip()
 
 
 def quantile(rising: Sequence[float], share: float) -> float:
@@ -70,15 +81,19 @@ LINES = (
     Line(name="requests of idle canaries", unit="", value=lambda it: it.rest.reads + it.rest.writes, most=0),
     Line(name="cores, idle", unit="", value=lambda it: it.rest.cores),
     Line(name="cores, rollouts running", unit="", value=lambda it: it.steady.cores, most=0.2, within=1000),
-    Line(name="memory, resident", unit="MiB", value=lambda it: it.rss_mib, most=256, within=1000),
+    Line(name="memory after onboarding", unit="MiB", value=lambda it: it.onboarded_mib, most=256, within=1000),
+    Line(name="memory at the end", unit="MiB", value=lambda it: it.rss_mib, most=256, within=1000),
     Line(name="memory, at most", unit="MiB", value=lambda it: it.peak_mib),
     Line(
-        name="writes an evaluation",
-        unit="",
-        value=lambda it: it.steady.writes / (it.running * max(1.0, it.steady.seconds // it.interval_s)),
-        most=1,
+        name="writes of a rollout, an evaluation", unit="", value=lambda it: it.steady.writes / it.evaluations, most=1
     ),
-    Line(name="writes a step and its evaluations", unit="", value=lambda it: it.step.writes / it.running, most=7),
+    Line(name="queries of a rollout, an evaluation", unit="", value=lambda it: it.steady.queries / it.evaluations),
+    Line(
+        name="writes of a rollout, a step and its evaluations",
+        unit="",
+        value=lambda it: it.step.writes / it.running,
+        most=7,
+    ),
     Line(name="reads", unit="", value=lambda it: it.steady.reads + it.step.reads, most=0),
     Line(name="queries a minute", unit="", value=lambda it: 60 * it.steady.queries / it.steady.seconds),
     Line(name="onboarding of all", unit="s", value=lambda it: it.onboarding_s),
@@ -96,8 +111,8 @@ def table(found: Sequence[Figures]) -> Table:
     for figures in found:
         shown.add_column(f"{figures.registered} registered, {figures.running} running", justify="right")
     for line in LINES:
-        budget = "" if line.most is None else f"{line.most:g} {line.unit}"
-        shown.add_row(line.name, budget, *(f"{line.value(figures):.3g} {line.unit}" for figures in found))
+        budget = "" if line.most is None else line.shown(line.most)
+        shown.add_row(line.name, budget, *(line.shown(line.value(figures)) for figures in found))
     return shown
 
 
@@ -106,4 +121,5 @@ def broken(figures: Figures) -> Iterator[str]:
     for line in LINES:
         value = line.value(figures)
         if line.most is not None and figures.registered <= line.within and value > line.most:
-            yield f"{figures.registered} registered: {line.name}: {value:.3g} {line.unit}, the budget is {line.most:g}"
+            told = f"{line.shown(value)}, the budget is {line.shown(line.most)}"
+            yield f"{figures.registered:,} registered: {line.name}: {told}"

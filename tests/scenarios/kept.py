@@ -18,6 +18,7 @@ CONTAINERS = (dict, set, list, deque)
 CACHES = (
     "canary.clients.indexes",
     "canary.clients.kube_cache",
+    "canary.clients.sharing",
     "canary.controller.memo",
     "canary.controller.selectors",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from canary.ports import CANARY, CONFIG_MAP, DEPLOYMENT, SERVICE
+from canary.rollout.model import Status
 from tests.builders import canary, config_map, deployment, ref, service
 from tests.scenarios.kept import kept
 from tests.scenarios.slack import Office
@@ -100,3 +102,18 @@ async def test_no_more_is_kept_of_a_canary_the_more_rollouts_it_has(stage: Stage
     before = kept()
     await turns(5, 6, 7)
     assert kept() - before == Counter()
+
+
+async def test_of_what_was_read_of_a_status_only_the_newest_is_kept(stage: Stage) -> None:
+    def statuses() -> int:
+        gc.collect()
+        return sum(isinstance(one, Status) for one in gc.get_objects())
+
+    stage.start()
+    await comes(stage, "first")
+    await rolls(stage, "first", 1)
+    await stage.rest()
+    before = statuses()
+    await rolls(stage, "first", 2)
+    await stage.rest()
+    assert statuses() <= before

@@ -20,6 +20,8 @@ from pathlib import Path
 import aiohttp
 from rich.console import Console
 
+from canary.clients.slack_box import MANY
+from canary.clients.slack_gate import MESSAGE_APART_S, TIER_3_APART_S
 from canary.sandbox.cluster import InMemoryCluster
 from canary.sandbox.kubelet import Kubelet
 from canary.sandbox.rig import WallClock
@@ -40,7 +42,10 @@ APART_S = 0.7
 KEPT = 500
 CHANNEL = "#deployments"
 FLAGS = ("--scrape-interval", "1s", "--settle", "1s", "--drain", "1s", "--slack-channel", CHANNEL)
-POLL_S, SAMPLE_S, START_S, END_S, SETTLED_S = 0.1, 5.0, 60.0, 600.0, 60.0
+POLL_S, SAMPLE_S, START_S, END_S = 0.1, 5.0, 60.0, 600.0
+SETTLED_S = 60.0 + SIDE_BY_SIDE * (MANY * MESSAGE_APART_S + TIER_3_APART_S)
+"""How long the last words may take: of each canary that leaves some transitions may wait, a message each (what is more
+is told together), which are a second apart in their channel, and then one update of its card."""
 CUT_S, FORGOTTEN_S, AWAY_S, BACK_S = 20.0, 50.0, 70.0, 4.0
 
 
