@@ -107,7 +107,8 @@ class Cluster(Protocol):
     async def patch(self, ref: ObjectRef, patch: Manifest, *, resource_version: str, subresource: str = "") -> Manifest:
         """Apply a JSON merge patch (RFC 7386) if the object still has `resource_version`, else raise `Conflict`.
 
-        Lists are replaced whole; None removes a key; `subresource` is "" or "status"; fields not taken: `Rejected`."""
+        Lists are replaced whole; None removes a key; `subresource` is "" or "status"; fields not taken: `Rejected`.
+        With "" as the version the patch's `metadata.uid` must be the object's; for what may be written at any time."""
 
     async def delete(
         self, ref: ObjectRef, *, uid: str, resource_version: str, propagation: Propagation = Propagation.BACKGROUND

@@ -188,7 +188,8 @@ class KubeCluster:
         return created
 
     async def patch(self, ref: ObjectRef, patch: Manifest, *, resource_version: str, subresource: str = "") -> Manifest:
-        body = {**patch, "metadata": {**patch.get("metadata", {}), "resourceVersion": resource_version}}
+        still = {"resourceVersion": resource_version} if resource_version else {"uid": patch["metadata"]["uid"]}
+        body = {**patch, "metadata": {**patch.get("metadata", {}), **still}}
         path = self._discovery.resource(ref.kind).path(ref.namespace, ref.name, subresource=subresource)
         call = Call(method="PATCH", path=path, what=str(ref), query=(MANAGER,), body=body, content_type=MERGE_PATCH)
         patched = object_in(await self._http.send(call), str(ref))

@@ -27,6 +27,7 @@ from canary.controller.patches import (
 from canary.controller.removal import remove
 from canary.controller.revisions import stored_revision, template_in
 from canary.controller.scalers import change
+from canary.controller.sets import within_reach
 from canary.errors import Rejected
 from canary.ports import Cluster, ref_of
 from canary.rollout.model import ApexWanted, Decision, PrimaryWanted, Removal, ScalerWanted
@@ -89,6 +90,7 @@ class Act:
             self.primary = await self.hands.release(self.primary, PRIMARY_FINALIZER)
         await remove(self)
         await self._forget_revisions()
+        await self._keep_from_others()
         if refused is not None:
             raise Rejected(str(refused)) from refused
 
@@ -219,6 +221,13 @@ class Act:
             return
         patch = change(scaler, self.seen.name, wanted.scaler, wanted.floor)
         await self.hands.share(scaler.manifest, patch, (wanted.scaler, wanted.floor))
+
+    async def _keep_from_others(self) -> None:
+        """Take the user's labels from ReplicaSets of `-primary`, last of all: it guards, and hinders nothing."""
+        if self.primary is None or self.decision.wanted.primary is None:
+            return
+        for live, labels in within_reach(self.cluster, self.primary, self.seen.name):
+            await self.hands.relabel(live, labels)
 
     async def _forget_revisions(self) -> None:
         keep = self.decision.wanted.keep

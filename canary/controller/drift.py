@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from canary.controller.names import MANAGER, resource_version
+from canary.controller.names import MANAGER, resource_version, uid_of
 from canary.ports import Clock
 from canary.rollout.model import SOMEBODY, Fault, Notice
 from meshes.contract import Manifest, ObjectRef
@@ -81,6 +81,17 @@ class Drift:
         self._clock = clock
         self._objects: dict[ObjectRef, _Object] = {}
         self._shared: dict[ObjectRef, _Shared] = {}
+        self._refused: dict[str, datetime] = {}
+
+    def refused(self, live: Manifest) -> None:
+        """Note that a write of the very object was refused now; what was refused long ago is forgotten."""
+        now = self._clock.now()
+        self._refused = {uid: at for uid, at in self._refused.items() if now - at < TOLD_AGAIN} | {uid_of(live): now}
+
+    def was_refused(self, live: Manifest) -> bool:
+        """Return whether a write of the very object was refused within the hour."""
+        at = self._refused.get(uid_of(live))
+        return at is not None and self._clock.now() - at < TOLD_AGAIN
 
     def may_put_back(self, ref: ObjectRef, wish: object) -> bool:
         """Return whether a shared object may be written now, and count that; a new wish always may."""

@@ -6,6 +6,7 @@ metadata nothing is copied that names an owner: a copy must not look like the us
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,8 @@ from canary.controller.names import (
     PREFIX,
     PRIMARY_FINALIZER,
     REVISION,
+    SELECTOR,
+    annotations_of,
     canary_service_ref,
     owner_labels,
     primary_labels,
@@ -65,23 +68,37 @@ def primary(target: Manifest, template: Mapping[str, Any], *, key: str, restarte
             "name": primary_ref(namespace, name).name,
             "namespace": namespace,
             "labels": {**copied(target["metadata"].get("labels")), **owner_labels(name), REVISION: key},
-            "annotations": copied(target["metadata"].get("annotations")),
+            "annotations": {**copied(target["metadata"].get("annotations")), SELECTOR: _written(spec["selector"])},
             "finalizers": [PRIMARY_FINALIZER],
         },
         "spec": {
             **{field: spec[field] for field in DEPLOYMENT_FIELDS if field in spec},
-            "selector": primary_selector(target),
+            "selector": primary_selector(name),
             "strategy": rolling(spec.get("strategy")),
             "template": primary_template(template, name, restarted_at),
         },
     }
 
 
-def primary_selector(target: Manifest) -> dict[str, Any]:
-    """Return the selector of `-primary`: the user's whole one, and our labels."""
-    selector = target["spec"]["selector"]
-    ours = primary_labels(target["metadata"]["name"])
-    return {**selector, "matchLabels": {**(selector.get("matchLabels") or {}), **ours}}
+def primary_selector(target: str) -> dict[str, Any]:
+    """Return the selector of `-primary`: our labels alone, so that its ReplicaSets can do without the user's."""
+    return {"matchLabels": primary_labels(target)}
+
+
+def is_made_for(live: Manifest, target: Manifest) -> bool:
+    """Return whether `-primary` was made for a Deployment with this selector.
+
+    One that an earlier controller made has it in its own selector, beside our labels.
+    """
+    selector, name = target["spec"]["selector"], target["metadata"]["name"]
+    if live["spec"]["selector"] == primary_selector(name):
+        return annotations_of(live).get(SELECTOR, _written(selector)) == _written(selector)
+    labels = {**(selector.get("matchLabels") or {}), **primary_labels(name)}
+    return bool(live["spec"]["selector"] == {**selector, "matchLabels": labels})
+
+
+def _written(selector: Mapping[str, Any]) -> str:
+    return json.dumps(selector, sort_keys=True, separators=(",", ":"))
 
 
 def primary_template(template: Mapping[str, Any], target: str, restarted_at: str) -> dict[str, Any]:

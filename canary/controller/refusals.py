@@ -14,7 +14,7 @@ from canary.controller.names import (
     labels_of,
     primary_ref,
 )
-from canary.controller.objects import primary_selector
+from canary.controller.objects import is_made_for
 from canary.controller.scalers import scalers_of
 from canary.ports import CLAIM, Cluster
 from canary.rollout.model import Fault, Plan
@@ -65,11 +65,11 @@ def _names(cluster: Cluster, plan: Plan) -> Iterator[Fault]:
 
 
 def _selector(cluster: Cluster, plan: Plan, target: Manifest) -> Iterator[Fault]:
-    """A selector cannot be changed: `-primary` has that of the Deployment for which it was made."""
+    """A selector cannot be changed: what serves has the labels for which that of its Deployment asked."""
     primary = cluster.get(primary_ref(plan.namespace, plan.target))
     if primary is None or not is_ours(primary, plan.target):
         return
-    if primary["spec"]["selector"] != primary_selector(target):
+    if not is_made_for(primary, target):
         yield Fault(
             reason="SelectorChanged",
             message=f"Deployment {plan.target} came back with another selector than {plan.target}-primary was made "

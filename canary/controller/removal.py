@@ -23,6 +23,7 @@ from canary.controller.names import (
 )
 from canary.controller.observe import Observation
 from canary.controller.patches import route_patch, without_epoch
+from canary.controller.sets import given_back, without_owner
 from canary.errors import Rejected
 from canary.ports import Cluster, ref_of
 from canary.rollout.model import Decision, Removal
@@ -86,6 +87,9 @@ async def _made(act: Leaver) -> None:
     if act.service is not None:
         await act.hands.delete(act.service)
         act.service = None
+    namespace = act.canary["metadata"]["namespace"]
+    for orphan in without_owner(act.cluster, namespace, act.seen.name, act.primary):
+        await act.hands.relabel(orphan, given_back(orphan))  # the Deployment, which serves by now, adopts and ends it
     if act.primary is not None:
         await _primary(act, act.primary)
     apex = act.seen.around.apex
@@ -93,7 +97,6 @@ async def _made(act: Leaver) -> None:
         live = act.cluster.get(ref_of(apex))  # widened a moment ago
         if live is not None:
             await act.hands.delete(live)
-    namespace = act.canary["metadata"]["namespace"]
     await forget_copies(act.hands, namespace, act.seen.config.followed, act.stored.values(), frozenset())
     for stored in act.stored.values():
         await act.hands.delete(stored)

@@ -21,6 +21,7 @@ from canary.controller.names import (
     uid_of,
 )
 from canary.controller.revisions import RESTARTED_AT, owned_sets, replica_set_of, revision_of
+from canary.controller.sets import are_left_alone, is_orphaned
 from canary.ports import POD, Cluster
 from canary.rollout.model import Fault, Plan, Primary, Stage, Status, Target
 from canary.rollout.phases import Phase
@@ -104,15 +105,10 @@ def primary_now(sight: Sight, primary: Manifest) -> Primary:
         rolled_out=caught_up and counted == [replicas] * 3,
         deleting=deleting,
         foreground=deleting and "foregroundDeletion" in (metadata.get("finalizers") or ()),
-        orphaned=deleting and _orphaned(sight, primary),
+        orphaned=deleting and is_orphaned(sight.cluster, primary),
+        left_alone=deleting and are_left_alone(sight.cluster, primary, sight.plan.target),
         trouble=podlist.trouble(of_present, present, sight.pull_errors.seen(of_present, sight.now)),
     )
-
-
-def _orphaned(sight: Sight, primary: Manifest) -> bool:
-    """Return whether a deletion takes or took its ReplicaSet away from it, which no finalizer of ours delays."""
-    owned = owned_sets(primary, sets_of(sight.cluster, primary))
-    return "orphan" in (primary["metadata"].get("finalizers") or ()) or not owned
 
 
 def primary_pods(sight: Sight) -> list[Manifest]:

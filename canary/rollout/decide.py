@@ -47,7 +47,7 @@ from canary.rollout.leaving import leaving, taken_back, target_gone_too_long, wi
 from canary.rollout.model import Decision, Plan, Removal, Revision, Side, Stage, Status, Wanted, World
 from canary.rollout.onboarding import initializing, onboarded_again, serves_itself
 from canary.rollout.phases import Phase
-from canary.rollout.replacing import can_stand_in, stand_in
+from canary.rollout.replacing import can_stand_in, released, stand_in
 from canary.rollout.resting import resting
 from canary.rollout.situation import HANDS_OFF, VERSION, Pass, track
 from canary.rollout.starting import clearing
@@ -117,7 +117,7 @@ def _by_situation(it: Pass) -> Decision:
         it = onboarded_again(it)
     decision = _by_phase(it)
     if it.primary is not None and it.primary.deleting and decision.status.memory.stage is not Stage.REPLACING:
-        decision = replace(decision, wanted=replace(decision.wanted, release_primary=True))
+        return released(it, decision)
     return decision
 
 

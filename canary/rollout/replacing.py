@@ -10,10 +10,17 @@ from canary.rollout.values import replace
 from canary.rollout.wanted import answer
 
 
-def can_stand_in(it: Pass) -> bool:
-    """Return whether the candidate can serve while `-primary` is replaced: deleted in background, at rest, stable."""
+def serves_on(it: Pass) -> bool:
+    """Return whether the pods of a `-primary` that is being deleted go on until the next one adopts them."""
     primary = it.primary
-    if primary is None or not primary.deleting or primary.foreground or it.world.target is None:
+    orphaned = primary is not None and primary.deleting and primary.orphaned and not primary.foreground
+    return orphaned and primary is not None and primary.left_alone
+
+
+def can_stand_in(it: Pass) -> bool:
+    """Return whether the candidate is to serve while `-primary` is replaced: deleted in background, at rest, stable."""
+    primary = it.primary
+    if primary is None or not primary.deleting or primary.foreground or it.world.target is None or serves_on(it):
         return False
     rested = it.phase is not None and it.phase.at_rest
     return rested and it.target.revision.key == it.stable_key
@@ -49,6 +56,16 @@ def replacing(it: Pass) -> Decision:
     return replace(decision, wanted=replace(decision.wanted, release_primary=True))
 
 
+def released(it: Pass, decision: Decision) -> Decision:
+    """Return the decision that lets a deleted `-primary` go; the next pass makes it again, by then as large as it was.
+
+    Who sets its size, an autoscaler, cannot be asked once it is gone; and pods that go on are not to become fewer.
+    """
+    if serves_on(it) and it.world.autoscaler is not None:
+        decision = replace(decision, status=remember(decision.status, size=it.primary_replicas))
+    return replace(decision, wanted=replace(decision.wanted, release_primary=True))
+
+
 def _at_once(it: Pass) -> Decision:
     """Make `-primary` again from what is stored: the Deployment holds an unproved revision by now."""
     status = remember(it.status, stage=Stage.CLEARING)
@@ -63,7 +80,9 @@ def _step(it: Pass, because: str, target: TargetWanted, apex: ApexWanted) -> Dec
 
 def deleted_notice(it: Pass) -> tuple[Notice, ...]:
     """Return the message about a `-primary` that somebody deletes; an incident when nobody can stand in for it."""
-    if can_stand_in(it):
+    if serves_on(it):
+        text = "-primary was deleted as an orphan and is made again at once; its pods go on serving"
+    elif can_stand_in(it):
         text = "-primary was deleted; the Deployment serves until it is made again"
     else:
         text = "-primary was deleted and is made again at once from the stored revision; its pods were interrupted"

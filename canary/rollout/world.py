@@ -60,8 +60,8 @@ class Primary:
     `key` is the revision that it was given, `restarted_at` its restart annotation. `ready` counts ready pods of its
     present template. `rolled_out`: its Deployment controller caught up, and all wanted pods are of the present
     template and ready, and no other is left. `foreground` and `orphaned` tell how it is being deleted: its pods go at
-    once; or its ReplicaSet has no owner, or will have none, and the user's Deployment, whose selector matches it, takes
-    it for an old one of its own.
+    once; or its ReplicaSet has no owner, or will have none. With `left_alone` none but the next `-primary` adopts that,
+    and its pods go on; else the user's Deployment takes it for an old one of its own.
     """
 
     key: str
@@ -72,6 +72,7 @@ class Primary:
     deleting: bool = False
     foreground: bool = False
     orphaned: bool = False
+    left_alone: bool = False
     trouble: Trouble = Trouble()
 
 

@@ -129,7 +129,11 @@ class Client:
             raise NotFound(f"the server could not find the requested resource ({ref.kind}/{subresource})")
         call = Call(verb=Verb.PATCH, ref=ref, subresource=subresource, body=patch)
         writer = Writer(manager=self._manager, subresource=subresource)
-        new = await self._call(call, lambda: self.store.patch(ref, patch, writer, resource_version or _NO_VERSION))
+
+        def effect() -> Manifest:
+            return self.store.patch(ref, patch, writer, resource_version or self._version_of(ref, patch))
+
+        new = await self._call(call, effect)
         return self._taken(patch, new)
 
     async def delete(
@@ -169,6 +173,13 @@ class Client:
         result = effect()
         await _ask(self.after, call)
         return result
+
+    def _version_of(self, ref: ObjectRef, patch: Manifest) -> str:
+        """Return the version of the object, if it is the one whose uid a patch names."""
+        live, uid = self.store.require(ref), (patch.get("metadata") or {}).get("uid")
+        if uid and uid != live["metadata"]["uid"]:
+            raise Rejected(f'{ref.kind} "{ref.name}" is invalid: metadata.uid: field is immutable')
+        return str(live["metadata"]["resourceVersion"]) if uid else _NO_VERSION
 
     def _stored(self, ref: ObjectRef) -> Manifest | None:
         self.store.served(ref.kind)

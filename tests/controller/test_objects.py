@@ -23,13 +23,10 @@ def test_the_primarys_pods_bear_every_label_of_the_users_and_ours() -> None:
     assert labels == {"app": "checkout", "team": "payments", **OURS}
 
 
-def test_its_selector_is_the_users_with_expressions_and_ours() -> None:
+def test_its_selector_is_our_labels_alone() -> None:
     expressions = [{"key": "tier", "operator": "NotIn", "values": ["batch"]}]
     target = deployment(selector={"matchLabels": {"app": "checkout"}, "matchExpressions": expressions})
-    assert made(target)["spec"]["selector"] == {
-        "matchLabels": {"app": "checkout", **OURS},
-        "matchExpressions": expressions,
-    }
+    assert made(target)["spec"]["selector"] == {"matchLabels": OURS}
 
 
 def test_it_is_named_owned_and_marked_without_an_owner_reference() -> None:
@@ -43,7 +40,7 @@ def test_it_is_named_owned_and_marked_without_an_owner_reference() -> None:
             "canary.delivery/target": "checkout",
             "canary.delivery/revision": "k1",
         },
-        "annotations": {"example.com/note": "x"},
+        "annotations": {"example.com/note": "x", "canary.delivery/selector": '{"matchLabels":{"app":"checkout"}}'},
         "finalizers": ["canary.delivery/primary"],
     }
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from canary.controller.names import RESTORE_FINALIZER
-from canary.ports import CANARY, DEPLOYMENT, NAMESPACE, Propagation
+from canary.controller.names import PRIMARY_ROLE, RESTORE_FINALIZER, ROLE, TARGET
+from canary.ports import CANARY, DEPLOYMENT, NAMESPACE, POD, Propagation
 from canary.rollout.phases import Phase
 from meshes.contract import Kind, ObjectRef
 from tests.api.endings import finalizers_at_deletion, gave_back
@@ -175,11 +175,29 @@ async def test_a_primary_that_is_deleted_in_the_background_is_made_again_without
 
 
 @scene
-async def test_a_primary_that_is_deleted_as_an_orphan_costs_no_more_than_its_pods_take_to_come_up(it: Harness) -> None:
-    """Kubernetes gives its pods to the user's Deployment, which takes them away (docs/reliability.md)."""
+async def test_a_primary_that_is_deleted_as_an_orphan_is_made_again_and_adopts_its_pods(it: Harness) -> None:
     await it.there()
-    with it.blind():
-        await primary_deleted_at_rest(it, Propagation.ORPHAN)
+    before = serving_pods(it)
+    await primary_deleted_at_rest(it, Propagation.ORPHAN)
+    assert serving_pods(it) == before
+
+
+@scene
+async def test_a_primary_that_is_deleted_as_an_orphan_in_mid_rollout_costs_no_request_either(it: Harness) -> None:
+    await in_mid_rollout(it, "50@20s")
+    before = serving_pods(it)
+    await primary_deleted(it, Propagation.ORPHAN)
+    assert serving_pods(it) == before
+    await it.until(lambda: it.status.phase is not None and it.status.phase.at_rest)
+    ended = ["Progressing", "Promoting", "Finalizing", "Succeeded"]
+    assert it.phases == ["Initializing", "Initialized", *ended]
+    assert (it.serving(), it.size()) == (("2.0", 3), 0)
+
+
+def serving_pods(it: Harness) -> list[str]:
+    """The uids of the pods of `-primary`, whoever owns their ReplicaSet."""
+    labels = {ROLE: PRIMARY_ROLE, TARGET: "checkout"}
+    return sorted(str(pod["metadata"]["uid"]) for pod in it.view.list(POD, it.namespace, labels))
 
 
 @scene
