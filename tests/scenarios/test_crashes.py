@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from canary.ports import CANARY, HPA
+from canary.ports import CANARY, DEPLOYMENT, HPA, POD, Propagation
 from canary.rollout.phases import Phase
 from canary.sandbox.simulated import NEVER_READY, PodBehaviour
 from meshes.contract import Manifest
@@ -105,6 +105,33 @@ async def leave_with_the_stable_version(stage: Stage) -> None:
     await stage.until(lambda: left_over(stage) == [])
 
 
+async def primary_orphaned(stage: Stage) -> None:
+    before = stage.primary["metadata"]["uid"]
+    pods = _primary_pods(stage)
+    stage.cluster.remove(ref(DEPLOYMENT, "checkout-primary"), Propagation.ORPHAN)
+    await stage.until(lambda: _made_again(stage, before), within=60)
+    await stage.rest(10)
+    assert _primary_pods(stage) == pods
+
+
+def _made_again(stage: Stage, before: str) -> bool:
+    live = stage.cluster.store.get(ref(DEPLOYMENT, "checkout-primary"))
+    return live is not None and live["metadata"]["uid"] != before
+
+
+def _primary_pods(stage: Stage) -> list[str]:
+    pods = stage.cluster.store.list(POD, "shop", {"canary.delivery/role": "primary"})
+    return sorted(pod["metadata"]["uid"] for pod in pods)
+
+
+async def leave_with_an_orphan(stage: Stage) -> None:
+    """`-primary` is deleted as an orphan, and its Canary before anybody could make it again."""
+    stage.cluster.remove(ref(DEPLOYMENT, "checkout-primary"), Propagation.ORPHAN)
+    stage.cluster.remove(ref(CANARY))
+    await stage.until(lambda: left_over(stage) == [])
+    await stage.until(lambda: _primary_pods(stage) == [], within=30)
+
+
 def assert_rests(stage: Stage, tag: str, *history: tuple[str, str]) -> None:
     assert stage.serving == [tag] * 3
     assert (stage.candidate, stage.weight) == ((0, False), 0)
@@ -145,6 +172,11 @@ def initialized(stage: Stage) -> None:
     assert_rests(stage, "1.0")
 
 
+def serves_on(stage: Stage) -> None:
+    assert stage.status.phase is Phase.INITIALIZED
+    assert_rests(stage, "1.0")
+
+
 def left(stage: Stage) -> None:
     assert_serves_alone(stage)
 
@@ -162,18 +194,20 @@ class Life:
 
 
 LIVES = {
-    "a promotion": Life(begin=onboarded, live=promote, holds=promoted, writes=38),
+    "a promotion": Life(begin=onboarded, live=promote, holds=promoted, writes=39),
     "a promotion with an autoscaler": Life(
-        begin=with_an_autoscaler, live=promote, holds=promoted_with_its_autoscaler, writes=40, step=3
+        begin=with_an_autoscaler, live=promote, holds=promoted_with_its_autoscaler, writes=41, step=3
     ),
     "a promotion with new config": Life(
-        begin=with_config, live=promote_with_new_config, holds=promoted, writes=40, step=3
+        begin=with_config, live=promote_with_new_config, holds=promoted, writes=41, step=3
     ),
     "a rollback": Life(begin=onboarded, live=roll_back, holds=rolled_back, writes=23),
-    "a promotion that is put back": Life(begin=about_to_promote, live=put_back, holds=was_put_back, writes=20, step=2),
+    "a promotion that is put back": Life(begin=about_to_promote, live=put_back, holds=was_put_back, writes=21, step=2),
     "a revert": Life(begin=in_mid_rollout, live=revert, holds=reverted, writes=9),
-    "onboarding": Life(begin=there, live=onboard, holds=initialized, writes=17),
+    "onboarding": Life(begin=there, live=onboard, holds=initialized, writes=18),
     "leaving": Life(begin=onboarded, live=leave, holds=left, writes=16),
+    "a primary that is orphaned": Life(begin=onboarded, live=primary_orphaned, holds=serves_on, writes=6),
+    "leaving with an orphaned primary": Life(begin=onboarded, live=leave_with_an_orphan, holds=left, writes=16),
     "leaving in mid-rollout": Life(
         begin=in_mid_rollout, live=leave_with_the_stable_version, holds=left, writes=29, step=2
     ),
