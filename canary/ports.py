@@ -105,10 +105,9 @@ class Cluster(Protocol):
         """Create the object; `apiVersion` may be left out where the kind is known, discovery fills it in."""
 
     async def patch(self, ref: ObjectRef, patch: Manifest, *, resource_version: str, subresource: str = "") -> Manifest:
-        """Apply a JSON merge patch (RFC 7386) if the object still has `resource_version`, else raise `Conflict`.
-
-        Lists are replaced whole; None removes a key; `subresource` is "" or "status"; fields not taken: `Rejected`.
-        With "" as the version the patch's `metadata.uid` must be the object's; for what may be written at any time."""
+        """Apply a JSON merge patch (RFC 7386) if the object still has `resource_version`, else raise `Conflict`; with
+        "" if it has the `metadata.uid` of the patch, else raise `Rejected`: for what may be written at any time.
+        Lists are replaced whole; None removes a key; `subresource` is "" or "status"; fields not taken: `Rejected`."""
 
     async def delete(
         self, ref: ObjectRef, *, uid: str, resource_version: str, propagation: Propagation = Propagation.BACKGROUND

@@ -54,6 +54,21 @@ async def test_what_was_created_is_in_the_cache_when_the_call_returns(it: Contra
     assert (await it.cluster.read(it.ref()) or {})["data"] == {"a": "1"}
 
 
+async def test_a_patch_without_a_version_meets_the_object_of_its_uid_however_it_changed(it: Contract) -> None:
+    made = await it.cluster.create(it.map(a="1"))
+    await it.somebody.patch(it.ref(), {"data": {"a": "2"}})
+    patch = {"metadata": {"uid": made["metadata"]["uid"], "labels": {"all": None}}}
+    patched = await it.cluster.patch(it.ref(), patch, resource_version="")
+    assert (patched["metadata"]["labels"], patched["data"]) == ({"name": "one"}, {"a": "2"})
+    again = await it.cluster.patch(it.ref(), patch, resource_version="")
+    assert version(again) == version(patched)
+    other = {"metadata": {"uid": "0b3a7d52-0d5c-4f6f-9a3c-3f7d6c1a9f10", "labels": {"name": None}}}
+    with pytest.raises((Conflict, Rejected)):
+        await it.cluster.patch(it.ref(), other, resource_version="")
+    with pytest.raises(NotFound):
+        await it.cluster.patch(it.ref("two"), other, resource_version="")
+
+
 async def test_objects_are_listed_by_namespace_and_all_of_the_labels(it: Contract) -> None:
     for name in ("one", "two"):
         await it.cluster.create(it.map(name))
