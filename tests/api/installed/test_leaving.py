@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
-from canary.controller.names import PRIMARY_ROLE, RESTORE_FINALIZER, ROLE, TARGET
-from canary.ports import CANARY, DEPLOYMENT, NAMESPACE, POD, Propagation
+from canary.controller.names import HASH_LABEL, PRIMARY_ROLE, RESTORE_FINALIZER, ROLE, TARGET, labels_of
+from canary.ports import CANARY, DEPLOYMENT, NAMESPACE, POD, REPLICA_SET, Propagation
 from canary.rollout.phases import Phase
 from meshes.contract import Kind, ObjectRef
+from tests.api.audit import requests
 from tests.api.endings import finalizers_at_deletion, gave_back
 from tests.api.harness import Harness, hold_as_before
 from tests.api.side_by_side import scene
@@ -192,6 +195,32 @@ async def test_a_primary_that_is_deleted_as_an_orphan_in_mid_rollout_costs_no_re
     ended = ["Progressing", "Promoting", "Finalizing", "Succeeded"]
     assert it.phases == ["Initializing", "Initialized", *ended]
     assert (it.serving(), it.size()) == (("2.0", 3), 0)
+
+
+@scene
+async def test_kubernetes_writes_the_labels_of_a_replicaset_once_and_the_controller_once(it: Harness) -> None:
+    """Through promotions, one of them to an older template whose ReplicaSet is still there, a restart and a size."""
+    await it.there(skip_analysis="true")
+    for tag in ("2.0", "1.0"):
+        await it.push(tag, skip_analysis="true")
+        await it.until(lambda tag=tag: it.status.phase is Phase.SUCCEEDED and it.serving() == (tag, 3))  # type: ignore[misc]
+    restarted = {"kubectl.kubernetes.io/restartedAt": "2026-11-28T12:00:00Z"}
+    template = {"spec": {"template": {"metadata": {"annotations": restarted}}}}
+    await it.people.patch(it.ref(DEPLOYMENT), template, "kubectl-rollout")
+    await it.until(lambda: len(sets(it)) == 3 and it.serving() == ("1.0", 3))
+    await it.annotate(it.ref(DEPLOYMENT), replicas="4")
+    await it.until(lambda: it.serving() == ("1.0", 4))
+    await it.until(lambda: [sorted(each) for each in sets(it)] == [[ROLE, TARGET, HASH_LABEL]] * 3)
+    asked = [
+        each for each in requests(it.plane.folder) if (each.namespace, each.resource) == (it.namespace, "replicasets")
+    ]
+    assert [(each.verb, each.code) for each in asked] == [("patch", 200)] * 3
+    assert len({each.name for each in asked}) == 3
+
+
+def sets(it: Harness) -> list[Mapping[str, str]]:
+    """The labels of each ReplicaSet of what serves."""
+    return [labels_of(one) for one in it.view.list(REPLICA_SET, it.namespace, {ROLE: PRIMARY_ROLE, TARGET: "checkout"})]
 
 
 def serving_pods(it: Harness) -> list[str]:
