@@ -61,6 +61,7 @@ primaries = st.builds(
     deleting=st.booleans(),
     foreground=st.booleans(),
     orphaned=st.booleans(),
+    left_alone=st.booleans(),
 )
 commands = st.builds(Command, name=st.none() | st.sampled_from(CommandName), text=st.just("x"), by=st.just("ann"))
 worlds = st.builds(

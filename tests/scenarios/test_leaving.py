@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from canary.ports import CANARY, CONTROLLER_REVISION, DEPLOYMENT, HPA, NAMESPACE, SERVICE, Propagation
+from canary.errors import Rejected
+from canary.ports import CANARY, CONTROLLER_REVISION, DEPLOYMENT, HPA, NAMESPACE, REPLICA_SET, SERVICE, Propagation
 from canary.rollout.phases import Phase
+from canary.sandbox.calls import Call, Verb
 from canary.sandbox.kinds import VIRTUAL_SERVICE
 from canary.sandbox.simulated import NEVER_READY
 from meshes.contract import ObjectRef
@@ -182,3 +184,33 @@ async def test_a_primary_that_is_deleted_in_mid_rollout_is_made_again(stage: Sta
 def _uid(stage: Stage) -> str:
     live = stage.cluster.store.get(ref(DEPLOYMENT, "checkout-primary"))
     return str(live["metadata"]["uid"]) if live is not None else ""
+
+
+async def test_a_controller_that_may_not_patch_replicasets_rolls_out_all_the_same(stage: Stage) -> None:
+    """As after an upgrade of its image alone: it says so once for each, and asks again an hour later."""
+    stage.client.before = _no_right
+    await stage.onboarded()
+    stage.push("2.0")
+    await stage.until_phase(Phase.SUCCEEDED)
+    await stage.rest(600)
+    assert (stage.serving, stage.candidate) == (["2.0"] * 3, (0, False))
+    assert stage.client.requests.counts[Verb.PATCH, REPLICA_SET] == 2
+
+
+def _no_right(call: Call) -> None:
+    if call.ref.kind == REPLICA_SET:
+        raise Rejected("replicasets.apps is forbidden")
+
+
+async def test_a_deployment_that_selects_by_exclusion_alone_stands_in_for_an_orphan(stage: Stage) -> None:
+    """Nothing is out of the reach of a selector that asks for no label: the candidate is brought up, as before."""
+    exclusion = {"matchExpressions": [{"key": "tier", "operator": "NotIn", "values": ["batch"]}]}
+    await stage.onboarded(deployment(selector=exclusion))
+    before = stage.primary["metadata"]["uid"]
+    with stage.watch.blind():
+        stage.cluster.remove(ref(DEPLOYMENT, "checkout-primary"), Propagation.ORPHAN)
+        await stage.until(lambda: stage.candidate == (3, False), within=5)
+        await stage.until(lambda: _uid(stage) not in ("", before))
+    await stage.until_phase(Phase.INITIALIZED)
+    await stage.rest(30)
+    assert (stage.serving, stage.candidate) == (["1.0"] * 3, (0, False))
