@@ -15,7 +15,7 @@ from canary.sandbox.simulated import NEVER_READY
 from meshes.contract import ObjectRef
 from tests.builders import autoscaler, canary, deployment, ref
 from tests.embedded import ready_images
-from tests.scenarios.stage import DEPLOYED, Stage, image
+from tests.scenarios.stage import DEPLOYED, Stage, analysis, image
 
 pytestmark = pytest.mark.looptime
 
@@ -188,8 +188,11 @@ def _uid(stage: Stage) -> str:
 
 async def test_a_controller_that_may_not_patch_replicasets_rolls_out_all_the_same(stage: Stage) -> None:
     """As after an upgrade of its image alone: it says so once for each, and asks again an hour later."""
+    await stage.there()
+    stage.start()
     stage.client.before = _no_right
-    await stage.onboarded()
+    stage.cluster.apply(canary(analysis=analysis()))
+    await stage.until_phase(Phase.INITIALIZED)
     stage.push("2.0")
     await stage.until_phase(Phase.SUCCEEDED)
     await stage.rest(600)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from canary.ports import DEPLOYMENT, EVENT, HPA, SERVICE
+from canary.ports import DEPLOYMENT, EVENT, HPA, REPLICA_SET, SERVICE
 from canary.rollout.phases import Phase
 from canary.sandbox.calls import Call
 from canary.sandbox.simulated import CRASHING, NEVER_READY, PodBehaviour
@@ -36,6 +36,7 @@ async def begun(stage: Stage, *more: Any, **spec: Any) -> None:
 async def test_each_write_comes_after_what_it_rests_on(stage: Stage) -> None:
     await begun(stage)
     await stage.until_phase(Phase.INITIALIZED)
+    [serving] = stage.cluster.store.list(REPLICA_SET, "shop", {"canary.delivery/role": "primary"})
     assert order(list(stage.client.requests.log)) == [
         "patch Canary checkout",
         "patch Deployment checkout",
@@ -43,6 +44,7 @@ async def test_each_write_comes_after_what_it_rests_on(stage: Stage) -> None:
         "create Service checkout-canary",
         "create Deployment checkout-primary",
         "create VirtualService checkout",
+        f"patch ReplicaSet {serving['metadata']['name']}",
         "patch Service checkout",
         "patch Deployment checkout",
     ]
