@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from canary.controller.memo import Memo
+from canary.controller.memo import UNUSED_S, Memo
 
 
 def test_the_same_object_is_computed_once_and_an_equal_one_anew() -> None:
@@ -58,3 +58,18 @@ def test_of_what_has_a_name_only_the_newest_part_is_kept() -> None:
     assert [sizes(part, of=("shop", "app")) for part in parts] == [0, 1, 2]
     assert len(sizes) == 1
     assert (sizes(parts[0], of=("shop", "other")), sizes(parts[2], of=("shop", "app")), len(sizes)) == (0, 2, 2)
+
+
+def test_what_nobody_asks_for_is_forgotten_after_a_minute() -> None:
+    now = 0.0
+    sizes: Memo[int] = Memo(len, clock=lambda: now)
+    idle, busy, late = {"a": 1}, {"b": 2}, {"c": 3}
+    sizes(idle)
+    now = UNUSED_S
+    sizes(busy)
+    assert len(sizes) == 2
+    now = UNUSED_S + 1
+    sizes(late)
+    assert len(sizes) == 2
+    assert sizes(busy) == 1
+    assert len(sizes) == 2
