@@ -55,15 +55,15 @@ FIGURES = (
     Figure(name="threads", value=lambda it: it.threads, share=0.0, more=8.0),
     Figure(name="lines of /metrics", value=lambda it: it.lines, share=0.25, more=20.0),
     Figure(name="series of canaries", value=lambda it: it.series, share=0.25, more=20.0, left=0.0),
-    Figure(name="keys due in the queues", value=lambda it: it.queued, share=0.0, more=10.0, left=0.0),
-    Figure(name="messages in the outbox", value=lambda it: it.waiting, share=0.0, more=10.0, left=0.0),
+    Figure(name="keys due in the queues", value=lambda it: it.queued, share=0.25, more=10.0, left=0.0),
+    Figure(name="messages in the outbox", value=lambda it: it.waiting, share=0.25, more=10.0, left=0.0),
     Figure(name="rollouts that ended", value=lambda it: it.ended),
     Figure(name="memory of the soak itself, MiB", value=lambda it: it.own_mib),
 )
 """Memory may grow by 5 % and 4 MiB: the heap's fragments, and what is kept of the past within bounds (which objects
 are gone, the annotations that were read), which fills up in the first hours. The others go up and down with what the
-canaries do just then, and the threads are a pool of eight that starts one when it is needed; what leaks with each of
-thousands of rollouts is far more than that."""
+canaries do just then: more is told than Slack lets through, so that the outbox is as full as it gets. The threads are a
+pool of eight that starts one when it is needed. What leaks with each of thousands of rollouts is far more than that."""
 
 
 def at_point(samples: Sequence[Sample]) -> Sample:
