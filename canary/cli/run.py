@@ -16,6 +16,7 @@ import uvloop
 from pydantic import ValidationError
 
 from canary.app import serve
+from canary.cli.collecting import FEW_COLLECTIONS, collecting
 from canary.logs import LogFormat, set_up
 from canary.settings import Settings
 from canary.spec.units import parse_duration
@@ -55,9 +56,6 @@ Format = Annotated[LogFormat, _flag("log-format", "How log lines look.")]
 Kubeconfig = Annotated[Path | None, typer.Option("--kubeconfig", help="Of the cluster; its own one inside.")]
 Context = Annotated[str | None, typer.Option("--context", help="Of the kubeconfig.")]
 
-FEW_COLLECTIONS = (20_000, 20, 100)
-"""Thresholds of Python's collector. The caches are big, live long and have no cycles: looking through all of them stops
-everything for half a second with a thousand canaries, which is too long to do it at every burst of events."""
 LISTS = ("namespace", "route_namespace")
 DURATIONS = ("scrape_interval", "settle", "drain")
 
@@ -125,10 +123,13 @@ async def _until_told(settings: Settings, kubeconfig: Path | None, context: str 
     serving = asyncio.ensure_future(serve(settings, kubeconfig=kubeconfig, context=context))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, serving.cancel)
+    tidying = asyncio.ensure_future(collecting())
     try:
         await serving
     except asyncio.CancelledError:
         return
+    finally:
+        tidying.cancel()
 
 
 def _duration(flag: str, text: str) -> timedelta:
