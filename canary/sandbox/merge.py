@@ -6,7 +6,7 @@ Nothing here changes its arguments; results share unchanged parts with them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 
 def merge_patch(target: Any, patch: Any) -> Any:
@@ -14,9 +14,9 @@ def merge_patch(target: Any, patch: Any) -> Any:
 
     In the maps of a list too, which the RFC would leave alone: so do API servers (held to it by tests/api).
     """
-    if not isinstance(patch, Mapping):
+    if not _is_map(patch):
         return without_nulls(patch)
-    merged = dict(target) if isinstance(target, Mapping) else {}
+    merged = dict(target) if _is_map(target) else {}
     for key, value in patch.items():
         if value is None:
             merged.pop(key, None)
@@ -56,11 +56,16 @@ def force_patch(last: Any, wanted: Mapping[str, Any], live: Any, atomic: Sequenc
 
 def without_nulls(value: Any) -> Any:
     """Return a deep copy without keys whose value is None, as typed decoding drops them."""
-    if isinstance(value, Mapping):
+    if _is_map(value):
         return {key: without_nulls(item) for key, item in value.items() if item is not None}
     if isinstance(value, list | tuple):
         return [without_nulls(item) for item in value]
     return value
+
+
+def _is_map(value: Any) -> TypeGuard[Mapping[Any, Any]]:
+    """Whether it is a mapping. Nearly all are dicts, and their type is known sooner than their abstract class."""
+    return type(value) is dict or isinstance(value, Mapping)
 
 
 def with_defaults(value: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
@@ -92,10 +97,12 @@ def not_taken(asked: Any, got: Any, path: str = "") -> str:
     What the server adds (defaults, in list items too) is no difference, nor a false or empty value that it leaves out.
     None asks for the key to be gone, and a map may go with its last key.
     """
-    if isinstance(asked, Mapping) and (got is None or isinstance(got, Mapping)):
+    if asked == got:
+        return ""
+    if _is_map(asked) and (got is None or _is_map(got)):
         pairs = [(asked[key], (got or {}).get(key), f"{path}.{key}" if path else str(key)) for key in asked]
     elif isinstance(asked, list | tuple) and isinstance(got, list) and len(asked) == len(got):
         pairs = [(asked[index], got[index], f"{path}[{index}]") for index in range(len(got))]
     else:
-        return "" if asked == got or (got is None and not asked) else path
+        return "" if got is None and not asked else path
     return next(filter(None, (not_taken(*pair) for pair in pairs)), "")

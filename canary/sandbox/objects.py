@@ -56,6 +56,8 @@ class Objects:
         if namespace and labels:
             return self._indexes.labelled(kind, namespace, labels)
         found = self.of_kind(kind, namespace)
+        if not labels:
+            return list(found)
         return [each for each in found if carries(each["metadata"].get("labels") or {}, labels)]
 
     def indexed(self, index: Index, keys: Iterable[Hashable]) -> list[Manifest]:

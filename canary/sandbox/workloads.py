@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -78,22 +78,26 @@ class DeploymentController:
         elif event.ref.kind == REPLICA_SET:
             self._notice_set(event)
         elif event.ref.kind == POD and event.change is Change.DELETED:
-            for deployment in self._selecting(event):
-                if deployment["spec"]["strategy"]["type"] == "Recreate":
-                    self._work.add(ref_of(deployment))
+            for deployment in self._selecting(event, self._recreated(event.ref.namespace)):
+                self._work.add(ref_of(deployment))
 
     def _notice_set(self, event: Watched) -> None:
         owner = self._store.objects.find(controller_uid(event.manifest))
         if owner is not None:
             self._work.add(owner)
         elif not controller_uid(event.manifest):
-            for deployment in self._selecting(event):
+            for deployment in self._selecting(event, self._store.list(DEPLOYMENT, event.ref.namespace)):
                 self._work.add(ref_of(deployment))
 
-    def _selecting(self, event: Watched) -> list[Manifest]:
+    def _recreated(self, namespace: str) -> list[Manifest]:
+        """Return the Deployments that wait for their old pods to end: few, so they are chosen before any selector."""
+        found = self._store.list(DEPLOYMENT, namespace)
+        return [each for each in found if each["spec"]["strategy"]["type"] == "Recreate"]
+
+    @staticmethod
+    def _selecting(event: Watched, deployments: Sequence[Manifest]) -> list[Manifest]:
         labels = labels_of(event.manifest)
-        found = self._store.list(DEPLOYMENT, event.ref.namespace)
-        return [each for each in found if matches(each["spec"]["selector"], labels)]
+        return [each for each in deployments if matches(each["spec"]["selector"], labels)]
 
     def _sync(self, ref: ObjectRef) -> None:
         deployment = self._store.get(ref)

@@ -74,6 +74,30 @@ async def test_a_patch_that_changes_nothing_makes_no_new_version(cluster: InMemo
     assert new == old
 
 
+async def test_a_write_that_changes_nothing_is_held_to_what_is_served_and_admitted_now(
+    cluster: InMemoryCluster,
+) -> None:
+    same = {"spec": {"suspend": False}}
+    first = cluster.apply(canary() | same)
+    assert cluster.edit(ref(CANARY), same) is first
+
+    cluster.register(CANARY, custom("v1alpha1", status=True, schema={"properties": {"spec": {"properties": {}}}}))
+    assert cluster.edit(ref(CANARY), same)["spec"] == {}
+
+    def refuse(new: Mapping[str, Any], _: Mapping[str, Any] | None) -> None:
+        raise Rejected(f"admission webhook denied {new['metadata']['name']}")
+
+    cluster.store.admission.append(refuse)
+    with pytest.raises(Rejected, match="denied checkout"):
+        cluster.edit(ref(CANARY), {"metadata": {}})
+
+
+async def test_a_first_status_is_there_even_when_it_is_empty(cluster: InMemoryCluster) -> None:
+    cluster.apply(canary())
+    assert "status" not in cluster.now(ref(CANARY))
+    assert cluster.edit(ref(CANARY), {}, subresource="status")["status"] == {}
+
+
 async def test_status_and_the_rest_are_written_through_their_own_doors(cluster: InMemoryCluster) -> None:
     new = await cluster.create(canary())
     both = {"spec": {"mesh": "istio"}, "status": {"phase": "Initializing"}}
