@@ -17,6 +17,10 @@ LONGEST = 64
 """Characters of a string that may be met again; longer ones are messages."""
 ALONE = "resourceVersion"
 """The field whose value no other object has."""
+OWN = ("metadata", "status")
+"""Of an object that changes, what changes in these is no other's: nobody looks there for parts of others."""
+FEW = 64
+"""Items of a list that are looked for among those that were there before; each costs a look at all."""
 
 _NOTHING: dict[str, Any] = {}
 
@@ -39,7 +43,13 @@ class Sharing:
 
     def shared(self, manifest: Manifest, before: Manifest | None) -> Manifest:
         """Return an equal manifest that shares what it can, first with the one that was in its place `before`."""
-        return cast(Manifest, self._part(manifest, before))
+        if before is None:
+            return cast(Manifest, self._part(manifest, None))
+        fields: dict[str, Any] = {}
+        for key, item in manifest.items():
+            old = before.get(key)
+            fields[intern(key)] = _changed(item, old) if key in OWN and old is not None else self._part(item, old)
+        return fields
 
     def _part(self, value: Any, before: Any) -> Any:
         kind = type(value)
@@ -72,3 +82,27 @@ class Sharing:
             if len(self._new) >= self._recent:
                 self._old, self._new = self._new, {}
         return known
+
+
+def _changed(value: Any, before: Any) -> Any:
+    """Return what came in the place of `before`, with all of it that did not change."""
+    kind = type(value)
+    if kind is type(before):
+        if value == before:
+            return before
+        if kind is dict:
+            return {intern(key): _changed(item, before.get(key)) for key, item in value.items()}
+        if kind is list:
+            return _changed_list(value, before)
+    return intern(value) if kind is str and len(value) <= LONGEST else value
+
+
+def _changed_list(value: list[Any], before: list[Any]) -> list[Any]:
+    """Items are what they were wherever they stand now: who wrote last is moved to the end of the writers."""
+    if len(value) > FEW:
+        return value
+    olds = [*before[: len(value)], *[None] * (len(value) - len(before))]
+    return [
+        before[before.index(item)] if item in before else _changed(item, old)
+        for item, old in zip(value, olds, strict=True)
+    ]

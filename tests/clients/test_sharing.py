@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from canary.clients.kube_cache import Cache
-from canary.clients.sharing import RECENT, Sharing
+from canary.clients.sharing import FEW, RECENT, Sharing
 from canary.ports import DEPLOYMENT, REPLICA_SET
 from meshes.contract import Manifest, ObjectRef
 from tests.builders import deployment
@@ -58,6 +58,31 @@ def test_a_part_that_did_not_change_stays_the_object_that_it_was() -> None:
     after = put(cache, app, 2, replicas=7)
     assert after["spec"]["template"] is before["spec"]["template"]
     assert (before["spec"].get("replicas"), after["spec"]["replicas"]) == (app["spec"].get("replicas"), 7)
+
+
+def test_what_did_not_change_beside_what_did_stays_the_object_that_it_was() -> None:
+    cache, app = Cache(), deployment("app")
+    told = [{"type": "Available", "status": "True"}, {"type": "Progressing", "status": "True"}]
+    writers = [{"manager": "kubectl", "time": "1"}, {"manager": "canary-controller", "time": "2"}]
+    app["metadata"] |= {"annotations": {"team": "shop"}, "managedFields": writers}
+    before = put(cache, {**app, "status": {"conditions": told, "replicas": 1}}, 1)
+    app["metadata"]["managedFields"] = [{**writers[1], "time": "3"}, writers[0]]
+    after = put(cache, {**app, "status": {"conditions": [{**told[0], "status": "False"}, told[1]], "replicas": 2}}, 2)
+
+    assert after["spec"] is before["spec"]
+    for field in ("labels", "annotations", "uid"):
+        assert after["metadata"][field] is before["metadata"][field]
+    assert after["metadata"]["managedFields"][1] is before["metadata"]["managedFields"][0]
+    assert after["status"]["conditions"][1] is before["status"]["conditions"][1]
+    assert after["status"]["conditions"][0] == {"type": "Available", "status": "False"}
+    assert (before["status"]["replicas"], after["status"]["replicas"]) == (1, 2)
+
+
+def test_a_long_list_that_changed_is_taken_as_it_came() -> None:
+    sharing, many = Sharing(), [{"number": number} for number in range(FEW + 1)]
+    before = sharing.shared({"status": {"nodes": deepcopy(many)}}, None)
+    after = sharing.shared({"status": {"nodes": (came := [*many[1:], {"number": -1}])}}, before)
+    assert after["status"]["nodes"] is came
 
 
 def test_two_objects_have_one_pod_spec_between_them() -> None:
