@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -58,7 +59,7 @@ class ServerClock:
     def seen(self, date: str | None) -> None:
         """Take the Date header of an answer that has just arrived; one that does not parse is ignored."""
         try:
-            stamp = parsedate_to_datetime(date or "").timestamp() + 0.5
+            stamp = _seconds_of(date or "") + 0.5
         except ValueError:
             return
         offset = stamp - time.monotonic()
@@ -71,6 +72,18 @@ class ServerClock:
             return datetime.now(UTC)
         self._latest = max(self._latest, datetime.fromtimestamp(time.monotonic() + self._offset, UTC))
         return self._latest
+
+
+@lru_cache(maxsize=4)
+def _seconds_of(date: str) -> float:
+    """Return the time that a Date header says; many answers of one second say the same. Raises ValueError."""
+    return parsedate_to_datetime(date).timestamp()
+
+
+@lru_cache(maxsize=256)
+def _asked(query: tuple[tuple[str, str], ...]) -> str:
+    """Return a query as it stands in a URL, with its question mark."""
+    return f"?{urlencode(query, quote_via=quote)}" if query else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +164,7 @@ class KubeHttp:
     async def _request(self, call: Call, limits: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
         headers = {"Accept": "application/json", "Content-Type": call.content_type, **self._api.default_headers}
         await self._api.update_params_for_auth(headers, [], ["BearerToken"], call.path, call.method, None)
-        url = f"{self.host}{call.path}" + (f"?{urlencode(call.query, quote_via=quote)}" if call.query else "")
+        url = f"{self.host}{call.path}{_asked(call.query)}"
         body = dict(call.body) if call.body is not None else None  # plain JSON: there are no models to look for in it
         answer = await self._api.call_api(call.method, url, headers, body, _request_timeout=limits)
         self.clock.seen(answer.response.headers.get("Date"))
@@ -238,13 +251,17 @@ async def _load_kubeconfig(configuration: Configuration, kubeconfig: Path | None
         raise ConfigError(f"{chosen} cannot be read as a kubeconfig: {why}; name another with --kubeconfig") from error
 
 
-def _settle_proxy(configuration: Configuration) -> None:
-    """Look up once which proxy leads to the API server. The client would ask anew in a thread for each request, and for
-    a password in ~/.netrc in another, both of which wait for the interpreter that the passes keep busy."""
+def _settle_session(configuration: Configuration) -> None:
+    """Settle once what is the same for all requests.
+
+    Which proxy leads to the API server, the client would ask anew in a thread for each, and for a password in ~/.netrc
+    in another, both of which wait for the interpreter that the passes keep busy. Nor are cookies kept or looked for: no
+    API server sets any.
+    """
     address = urlsplit(configuration.host)
     if configuration.proxy is None and not proxy_bypass(address.hostname or ""):
         configuration.proxy = getproxies().get(address.scheme)
-    configuration.client_session_kwargs = {"trust_env": False}
+    configuration.client_session_kwargs = {"trust_env": False, "cookie_jar": aiohttp.DummyCookieJar()}
 
 
 async def connect(
@@ -258,7 +275,7 @@ async def connect(
     else:
         await _load_kubeconfig(configuration, kubeconfig, context)
     configuration.connection_pool_maxsize = 0  # no limit: each watch, of a kind in a namespace, holds a connection
-    _settle_proxy(configuration)
+    _settle_session(configuration)
     configuration.retries = None  # 0 would be without end: aiohttp_retry stops when attempt == attempts, from 1 on
     try:
         api = ApiClient(configuration)
