@@ -100,6 +100,11 @@ class Cache:
         if self._is_news(kind, manifest):
             self._take(kind, self.kept(kind, manifest))
 
+    def has(self, kind: Kind, manifest: Mapping[str, Any]) -> bool:
+        """Return whether an object is known in just this version, as after the answer to one's own write."""
+        known = self.get(_ref(kind, manifest))
+        return known is not None and _version(known) == _version(manifest)
+
     def _is_news(self, kind: Kind, manifest: Manifest) -> bool:
         before = self.get(_ref(kind, manifest))
         gone = manifest["metadata"].get("uid") in self._gone
@@ -249,6 +254,9 @@ class Reflector:
         return version
 
     def _take(self, event: Any, version: str) -> str:
+        with reading(self._what):
+            if event["type"] == "MODIFIED" and self._cache.has(self._resource.kind, event["object"]):
+                return _version(event["object"])  # the echo of a write, whose answer was looked into
         said, manifest = event_in(event, self._what)
         with reading(self._what):
             match said:

@@ -89,5 +89,7 @@ def _check_metadata(metadata: Any) -> None:
     for reference in metadata.get("ownerReferences", ()):
         if not (isinstance(reference["kind"], str) and isinstance(reference["name"], str)):
             raise TypeError("an owner without kind or name")
-    if not all(isinstance(value, str) for field in _MAPS for value in metadata.get(field, {}).values()):
-        raise TypeError("a label or annotation that is no text")
+    for field in _MAPS:
+        for value in metadata.get(field, {}).values():
+            if not isinstance(value, str):
+                raise TypeError("a label or annotation that is no text")

@@ -101,7 +101,7 @@ def _endpoint(endpoint: Mapping[str, Any]) -> dict[str, Any]:
 
 
 _MADE = {POD: _pod, REPLICA_SET: _replica_set, ENDPOINT_SLICE: _slice}
-"""Kinds that the cluster makes by itself and nobody writes: there are more of them than of all others."""
+"""Kinds that the cluster makes by itself, with more objects than all others; of them we write labels at most."""
 IDENTITY = (
     "namespace",
     "name",

@@ -76,6 +76,19 @@ async def test_a_failure_is_over_once_a_watch_is_open(tmp_path: Path) -> None:
         assert it.asked.count("list") == 1
 
 
+async def test_the_echo_of_what_is_known_wakes_nobody_and_moves_the_place_to_go_on_from(tmp_path: Path) -> None:
+    known, newer = pod("a", 7), pod("a", 8)
+    api = Api(
+        [page(known)],
+        [watching(event("MODIFIED", known), ends=True), watching(event("MODIFIED", newer))],
+    )
+    async with followed(tmp_path, api) as it:
+        heard: list[str] = []
+        it.cache.subscribe(lambda one: heard.append(one.manifest["metadata"]["resourceVersion"]))
+        await it.until(lambda: "8" in heard)
+        assert (heard, it.asked) == (["7", "8"], ["list", "watch from 5", "watch from 7"])
+
+
 async def test_bookmarks_keep_a_silent_watch_and_move_the_place_that_it_goes_on_from(tmp_path: Path) -> None:
     async def marked(asked: Asked, writer: asyncio.StreamWriter) -> None:
         await watching(bookmark(20), ends=True)(asked, writer)
