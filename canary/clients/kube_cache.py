@@ -18,13 +18,13 @@ from canary.clients.discovery import Resource
 from canary.clients.indexes import Indexes
 from canary.clients.kube_http import Call, Expired, KubeHttp
 from canary.clients.kube_pages import pages
-from canary.clients.kube_shape import event_in, reading
+from canary.clients.kube_shape import event_in, newest, reading
 from canary.clients.parsed import lines_of, parsed
 from canary.clients.sharing import Sharing
 from canary.clients.trimming import CONTENTS, trimmed
 from canary.errors import CanaryError, NotFound, Rejected
 from canary.index import Index
-from canary.ports import SECRET, Change, Watched
+from canary.ports import ENDPOINT_SLICE, REPLICA_SET, SECRET, Change, Watched
 from meshes.contract import Kind, Manifest, ObjectRef
 
 GONE = 10_000
@@ -41,6 +41,11 @@ LARGEST_EVENT = 16 * 1024 * 1024
 """An object has at most some MiB; a line that goes on is no event."""
 SILENCE_S = 100.0
 """A watch hears a bookmark about once a minute; a connection that is silent for longer is taken for dead."""
+
+FOLLOWS = (REPLICA_SET, ENDPOINT_SLICE)
+"""Kinds whose changes follow from others that were told before."""
+GIVES_WAY_S = 0.1
+"""Seconds for which, after some of them, the next are waited for: in a burst others come first."""
 
 Keep = Callable[[Kind, dict[str, Any]], Manifest]
 """Returns what a cache keeps of an object as the API server sent it."""
@@ -174,6 +179,7 @@ class Reflector:
         self._page = CONTENT_PAGE if resource.kind in CONTENTS else PAGE
         of = NO_HELM if resource.kind == SECRET else of
         self._of = (("fieldSelector", of),) if of else ()
+        self._gives_way_s = GIVES_WAY_S if resource.kind in FOLLOWS else 0.0
         self._failures = 0
         self._expired = 0
         self.filled = asyncio.Event()
@@ -244,9 +250,11 @@ class Reflector:
                 aclosing(lines_of(answer.iter_any(), LARGEST_EVENT, self._what)) as lines,
             ):
                 self.failure = ""
-                async for line in lines:
-                    if not (version := self._take(parsed(line), version)):
-                        return ""
+                async for several in lines:
+                    for event in newest([parsed(line) for line in several], self._what):
+                        if not (version := self._take(event, version)):
+                            return ""
+                    await asyncio.sleep(self._gives_way_s)
         except Expired:
             return ""
         except (OSError, TimeoutError, ValueError) as cut:

@@ -7,7 +7,7 @@ again, nothing of it is cached, and nothing is decided from it. Not its job: sch
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -69,6 +69,21 @@ def event_in(line: Any, what: str) -> tuple[str, dict[str, Any]]:
         if not isinstance(about, dict):
             raise TypeError("no object")
         return kind, about
+
+
+def newest(events: Sequence[Any], what: str) -> Sequence[Any]:
+    """Return the events of a watch that came together, without changes of objects that changed again; raises
+    Unavailable. Nobody acts on a state between two events that are taken at once."""
+    if len(events) < 2:
+        return events
+    with reading(what):
+        changed = [_uid(event) if event["type"] == "MODIFIED" else None for event in events]
+        last = {uid: at for at, uid in enumerate(changed)}
+        return [event for at, event in enumerate(events) if not changed[at] or last[changed[at]] == at]
+
+
+def _uid(event: Any) -> str:
+    return str(event["object"]["metadata"].get("uid", ""))
 
 
 def label_in(value: Any) -> str:

@@ -30,19 +30,23 @@ async def whole(chunks: AsyncIterator[bytes], longest: int, what: str) -> bytes:
     return bytes(body)
 
 
-async def lines_of(chunks: AsyncIterator[bytes], longest: int, what: str) -> AsyncGenerator[bytes, None]:
-    """Yield the lines of an answer that is still being written, without empty ones and without the last, which has no
-    end yet. Raises Unavailable as soon as a line is longer than `longest` bytes."""
+async def lines_of(chunks: AsyncIterator[bytes], longest: int, what: str) -> AsyncGenerator[list[bytes], None]:
+    """Yield the lines of an answer that is still being written, those together that come to their end together.
+
+    Empty ones are left out, and the last, which has no end yet. Raises Unavailable as soon as a line is longer than
+    `longest` bytes.
+    """
     rest = bytearray()
     async for chunk in chunks:
         first, *others = chunk.split(b"\n")
         rest += first
         if len(rest) > longest:
             raise Unavailable(f"{what}: an event is larger than {longest >> 20} MiB")
-        for other in others:
-            if rest:
-                yield bytes(rest)
-            rest = bytearray(other)
+        if others:
+            lines = [bytes(rest), *others[:-1]]
+            rest = bytearray(others[-1])
+            if ended := [line for line in lines if line]:
+                yield ended
 
 
 def cut(text: str, longest: int = SHOWN) -> str:

@@ -32,14 +32,14 @@ class Endless:
 @pytest.mark.parametrize(
     ("parts", "lines"),
     [
-        ([b"a\nb\n"], [b"a", b"b"]),
-        ([b"a", b"b\nc", b"\n"], [b"ab", b"c"]),
-        ([b"\n\na\n\n"], [b"a"]),
-        ([b"a\nunfinished"], [b"a"]),
+        ([b"a\nb\n"], [[b"a", b"b"]]),
+        ([b"a", b"b\nc", b"\n"], [[b"ab"], [b"c"]]),
+        ([b"\n\na\n\n"], [[b"a"]]),
+        ([b"a\nunfinished"], [[b"a"]]),
         ([], []),
     ],
 )
-async def test_lines_are_put_together_from_chunks(parts: Sequence[bytes], lines: Sequence[bytes]) -> None:
+async def test_lines_are_put_together_from_chunks(parts: Sequence[bytes], lines: Sequence[Sequence[bytes]]) -> None:
     assert [line async for line in lines_of(chunks(*parts), MIB, "it")] == lines
 
 
