@@ -20,10 +20,12 @@ from aiohttp import web
 
 from canary.errors import AlreadyExists, CanaryError, Conflict, NotFound, Rejected
 from canary.ports import Propagation, Watched
-from canary.sandbox.client import Client
 from canary.sandbox.cluster import InMemoryCluster
-from meshes.contract import Kind, ObjectRef
+from canary.sandbox.managed import Writer
+from canary.sandbox.store import Precondition
+from meshes.contract import Kind, Manifest, ObjectRef
 
+MANAGER = "canary-controller"
 BOOKMARK_S = 30.0
 KEPT = 20_000
 """Changes of one kind that are kept: more than a controller with thousands of canaries ever lags behind."""
@@ -89,7 +91,6 @@ class ApiServer:
         self.expired = 0
         self._kept = kept
         self._watching: set[asyncio.Transport] = set()
-        self._client: Client = cluster.client("canary-controller")
         self._store = cluster.store
         self._version = 0
         self._history: dict[Kind, _History] = defaultdict(_History)
@@ -180,18 +181,24 @@ class ApiServer:
             return self._store.require(ref)
         body = orjson.loads(await request.read())
         if request.method == "POST":
-            return await self._client.create(body)
+            return self._store.create(body, Writer(manager=MANAGER))
         if request.method == "PATCH":
-            version = body.get("metadata", {}).pop("resourceVersion", "")
-            return await self._client.patch(ref, body, resource_version=version, subresource=place.subresource)
-        still = body["preconditions"]
-        await self._client.delete(
-            ref,
-            uid=still["uid"],
-            resource_version=still["resourceVersion"],
-            propagation=Propagation(body["propagationPolicy"]),
+            return self._patched(ref, body, place.subresource)
+        still = Precondition(
+            uid=body["preconditions"]["uid"], resource_version=body["preconditions"]["resourceVersion"]
         )
+        self._store.delete(ref, Propagation(body["propagationPolicy"]), still)
         return {"kind": "Status", "status": "Success"}
+
+    def _patched(self, ref: ObjectRef, patch: dict[str, Any], subresource: str) -> Manifest:
+        """Patch an object: the version or the uid that a patch has is a precondition."""
+        if subresource not in ("", "status"):
+            raise NotFound(f"no subresource {subresource} of {ref.kind}")
+        metadata = patch.get("metadata", {})
+        version, uid = metadata.pop("resourceVersion", ""), metadata.get("uid", "")
+        if uid and uid != self._store.require(ref)["metadata"]["uid"]:
+            raise Rejected(f"{ref}: metadata.uid: field is immutable")
+        return self._store.patch(ref, patch, Writer(manager=MANAGER, subresource=subresource), version)
 
     async def _list(self, request: web.Request, place: _Place) -> web.Response:
         wanted = [pair.partition("=")[::2] for pair in request.query.get("labelSelector", "").split(",") if pair]
