@@ -15,21 +15,22 @@ class Worklist:
         self._work = work
         self._delay = delay
         self._loop = asyncio.get_running_loop()
-        self._timers: dict[ObjectRef, asyncio.TimerHandle] = {}
+        self._timers: dict[ObjectRef, tuple[float, asyncio.TimerHandle]] = {}
 
     def add(self, ref: ObjectRef, after: float = 0.0) -> None:
         """Have the object worked on, `after` more seconds from now at the latest."""
         when = self._loop.time() + self._delay + after
-        timer = self._timers.get(ref)
-        if timer is not None:
-            if timer.when() <= when:
+        known = self._timers.get(ref)
+        if known is not None:
+            at, timer = known  # a loop may have made what is due at once no timer, which knows no time
+            if at <= when:
                 return
             timer.cancel()
-        self._timers[ref] = self._loop.call_at(when, self._run, ref)
+        self._timers[ref] = when, self._loop.call_at(when, self._run, ref)
 
     def close(self) -> None:
         """Forget all work."""
-        for timer in self._timers.values():
+        for _, timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
 
