@@ -30,7 +30,7 @@ def managed_fields(old: Manifest | None, new: Manifest, writer: Writer, time: st
 
     A path that changed goes to the writer and leaves every other entry; an entry without paths goes.
     """
-    before, after = _leaves(old or {}), _leaves(new)
+    before, after = _leaves(old or {}, new), _leaves(new, old or {})
     changed = {path for path, value in after.items() if path not in before or before[path] != value}
     removed = before.keys() - after.keys()
     entries = list(old["metadata"].get("managedFields", ())) if old else []
@@ -67,14 +67,17 @@ def _entry(new: Manifest, writer: Writer, time: str, paths: set[Path]) -> dict[s
     return {**entry, "subresource": writer.subresource} if writer.subresource else entry
 
 
-def _leaves(manifest: Manifest) -> dict[Path, Any]:
-    """The parts that are tracked: annotations and labels by key, spec, status and data by their first field."""
+def _leaves(manifest: Manifest, beside: Manifest) -> dict[Path, Any]:
+    """The parts that are tracked: annotations and labels by key, spec, status and data by their first field.
+
+    What is the very same object `beside` it is left out: it did not change.
+    """
     leaves: dict[Path, Any] = {}
     for name in _OWN_MAPS:
         for key, value in (manifest.get("metadata", {}).get(name) or {}).items():
             leaves["metadata", name, key] = value
     for part, content in manifest.items():
-        if part in _SKIPPED:
+        if part in _SKIPPED or beside.get(part) is content:
             continue
         if isinstance(content, Mapping):
             leaves.update({(part, key): value for key, value in content.items()})

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeGuard
 
+_NO_MAPS = frozenset((str, int, bool, float, list, tuple, type(None)))
+
 
 def merge_patch(target: Any, patch: Any) -> Any:
     """Return `target` after a JSON merge patch (RFC 7386): lists are replaced whole, None removes a key.
@@ -56,6 +58,8 @@ def force_patch(last: Any, wanted: Mapping[str, Any], live: Any, atomic: Sequenc
 
 def without_nulls(value: Any) -> Any:
     """Return a deep copy without keys whose value is None, as typed decoding drops them."""
+    if type(value) is str:
+        return value
     if _is_map(value):
         return {key: without_nulls(item) for key, item in value.items() if item is not None}
     if isinstance(value, list | tuple):
@@ -64,8 +68,9 @@ def without_nulls(value: Any) -> Any:
 
 
 def _is_map(value: Any) -> TypeGuard[Mapping[Any, Any]]:
-    """Whether it is a mapping. Nearly all are dicts, and their type is known sooner than their abstract class."""
-    return type(value) is dict or isinstance(value, Mapping)
+    """Whether it is a mapping. Nearly all values are plain ones, whose type is known sooner than an abstract class."""
+    kind = type(value)
+    return kind is dict or (kind not in _NO_MAPS and isinstance(value, Mapping))
 
 
 def with_defaults(value: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
