@@ -27,6 +27,7 @@ from canary.controller import scalers
 from canary.controller.announcing import Announcer
 from canary.controller.asking import Asker
 from canary.controller.config import Configs
+from canary.controller.echoes import Echoes
 from canary.controller.grouping import Grouper
 from canary.controller.leader import Elector, Guarded
 from canary.controller.queue import Handler, Key, KeyQueue, is_expected
@@ -110,6 +111,7 @@ async def control(outside: Outside, settings: Settings, *, epoch: str, telemetry
     asks = _queue("asks", asker, telemetry)
     announcer = Announcer(teller, start=lambda key: tells.add(key))
     configs = Configs(outside.cluster)
+    echoes = Echoes(wake=lambda key: passes.add(key))
     tools = Tools(
         cluster=outside.cluster,
         configs=configs,
@@ -125,12 +127,13 @@ async def control(outside: Outside, settings: Settings, *, epoch: str, telemetry
         epoch=epoch,
         witness=telemetry,
         busy=lambda: len(passes) > 0,
+        echoes=echoes,
     )
     passes = _queue("passes", Reconciler(tools), telemetry)
     tells = _queue("tells", announcer, telemetry, after=passes)
     shims = _queue("shims", Shim(outside.cluster, teller), telemetry)
     outside.notifier.listen(lambda namespace, name: passes.add((namespace, name)))
-    Watch(outside.cluster, wake=passes.add, shim=shims.add, concerned=configs.concerned, routing=_routing()).start()
+    Watch(outside.cluster, echoes=echoes, shim=shims.add, concerned=configs.concerned, routing=_routing()).start()
     queues = {"passes": passes, "shims": shims, "asks": asks, "tells": tells}
     with telemetry.leading(queues):
         async with asyncio.TaskGroup() as tasks:

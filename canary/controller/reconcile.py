@@ -15,12 +15,14 @@ import structlog
 
 from canary.controller import lines
 from canary.controller.act import Act
+from canary.controller.again import earlier, until_calm, would_find_nothing
 from canary.controller.announcing import Announcer
 from canary.controller.answering import Busy, drop_command, is_answered_now
 from canary.controller.asking import Asker, Errand, moment_of
 from canary.controller.config import WHILE_FILLING, Configs
 from canary.controller.confirm import look_again
 from canary.controller.drift import Drift
+from canary.controller.echoes import Echoes
 from canary.controller.grouping import Grouper
 from canary.controller.measure import Measurement
 from canary.controller.memo import Memo
@@ -69,6 +71,7 @@ class Tools:
     epoch: str
     witness: Witness
     busy: Busy
+    echoes: Echoes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +118,7 @@ class Reconciler:
             self._tools.witness.gone(key)
             self._tools.configs.forget(key)
             self._tools.teller.forget(*key)
+            self._tools.echoes.forget(key)
             self._wanted.forget(key)
             return None
         with lines.of_pass(key, next(self._serial)):
@@ -124,6 +128,8 @@ class Reconciler:
                 if failure.outcome_unknown:
                     self._epochs.pop(key, None)  # what is out there is not known: stamp before the next write
                 raise
+            finally:
+                self._tools.echoes.ended(key)
 
     async def _pass(self, key: Key, canary: Manifest) -> timedelta | None:
         try:
@@ -190,11 +196,14 @@ class Reconciler:
         if answered:
             await drop_command(act)
         lines.reconciled(status, decision.status, decision.because)
+        in_force = self._wanted.in_force(key, written, decision.status)
+        if in_force.plan == plan and would_find_nothing(status, decision, it):
+            self._tools.echoes.needless(key)
         if decision.drop_command and not answered:
             return timedelta(0)
         if decision.again_in is not None and decision.status == status and self._tools.asker.is_out(key):
             return max(decision.again_in, WHILE_ASKING)
-        return _earlier(_earlier(decision.again_in, _until_calm(drift, seen)), seen.config.again_in)
+        return earlier(earlier(decision.again_in, until_calm(drift, seen)), seen.config.again_in)
 
     def _answers(self, key: Key, found: _Pass) -> Mapping[Question, Answer]:
         """Return the answers that have come; when some are due and none are there, send for them."""
@@ -270,9 +279,13 @@ class Reconciler:
         return replace(status, memory=replace(status.memory, epoch=self._epochs[key]))
 
     async def _write_status(self, key: Key, canary: Manifest, before: Status, after: Status) -> Manifest:
-        patch = exact(canary.get("status") or {}, status_to_json(after)) if after != before else {}
+        if after == before:
+            return canary
+        wanted = status_to_json(after)
+        patch = exact(canary.get("status") or {}, wanted)
         if not patch:
             return canary
+        self._tools.echoes.expect(key, canary, wanted)
         written = await self._tools.cluster.patch(
             ref_of(canary), {"status": patch}, resource_version=resource_version(canary), subresource="status"
         )
@@ -284,15 +297,3 @@ class Reconciler:
         notices = (*act.decision.notices, *act.hands.repaired, *trouble)
         about = About(canary=act.canary, target=act.target)
         await self._tools.announcer.tell(notices, about, at_once=at_once)
-
-
-def _until_calm(drift: Drift, seen: Observation) -> timedelta | None:
-    """Return when a contested object may be put back; at once for one that the status does not tell of yet."""
-    told = {fault.message for fault in seen.world.faults}
-    if any(fault.message not in told for fault in drift.faults()):
-        return timedelta(0)
-    return drift.calm_in()
-
-
-def _earlier(one: timedelta | None, other: timedelta | None) -> timedelta | None:
-    return min((wait for wait in (one, other) if wait is not None), default=None)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from canary.controller.concerns import Concerns
+from canary.controller.echoes import Echoes
 from canary.controller.indexes import TEMPLATES, pairs
 from canary.controller.names import HASH_LABEL, ROLE, TARGET, labels_of, target_of
 from canary.controller.queue import Key
@@ -41,21 +42,22 @@ BESIDE = (DEPLOYMENT, REPLICA_SET, POD, CONFIG_MAP, SECRET, CONTROLLER_REVISION,
 class Watch:
     """Turns changes into keys: of canaries for passes, of Deployments for the shim.
 
-    `concerned` says which canaries a change of a ConfigMap or Secret is about.
+    `echoes` wakes, and knows which change of a Canary is a pass's own write; `concerned` says which canaries a change
+    of a ConfigMap or Secret is about.
     """
 
     def __init__(
         self,
         cluster: Cluster,
         *,
-        wake: Callable[[Key], None],
+        echoes: Echoes,
         shim: Callable[[Key], None],
         concerned: Callable[[Watched], Iterable[Key]],
         routing: Routing,
     ) -> None:
         self._cluster = cluster
         self._concerned = concerned
-        self._wake = wake
+        self._echoes = echoes
         self._shim = shim
         self._routing = routing
         self._canaries = Concerns()
@@ -84,6 +86,9 @@ class Watch:
         else:
             self._canaries.note(key, event.manifest)
         target = (key[0], target_of(event.manifest))
+        if self._echoes.is_echo(key, event):
+            self._wake_keys({*self._canaries.of(target), *self._canaries.of(before or target)} - {key})
+            return
         self._shim(target)
         self._wake_keys({key, *self._canaries.of(target), *self._canaries.of(before or target)})
 
@@ -165,7 +170,7 @@ class Watch:
 
     def _wake_keys(self, keys: Iterable[Key]) -> None:
         for key in tuple(keys):
-            self._wake(key)
+            self._echoes.wake(key)
 
 
 def _owners(manifest: Manifest) -> Iterator[str]:

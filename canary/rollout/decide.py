@@ -38,7 +38,7 @@ A Canary can leave from any phase, and stay in any.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import assert_never
 
 from canary.rollout.commands import obey
@@ -76,16 +76,29 @@ def decide(*, plan: Plan, status: Status, world: World, now: datetime) -> Decisi
     if not world.spec_known:
         return _finished(before, hands_off(before))
     decision = _finished(before, _decided(before))
-    return replace(decision, again_in=_again(before, decision))
+    return _followed(before, decision)
 
 
-def _again(before: Pass, decision: Decision) -> timedelta | None:
-    """Return when to look again; at once when the same world already leads on from the new status."""
+def _followed(before: Pass, decision: Decision) -> Decision:
+    """Return the decision with when to look again: at once when the same world already leads on from the new status."""
     it = before.on(decision.status)
     rest = replace(it, world=replace(it.world, answers={}, command=None), began=it.phase)
     if rest == before:  # this very question was just answered
-        return again_in(it)
-    return AT_ONCE if _where(_decided(rest).status) != _where(decision.status) else again_in(it)
+        return replace(decision, again_in=again_in(it), final=True)
+    following = _decided(rest)
+    if _where(following.status) != _where(decision.status):
+        return replace(decision, again_in=AT_ONCE)
+    return replace(decision, again_in=again_in(it), final=_is_same(_finished(rest, following), decision))
+
+
+def _is_same(following: Decision, decision: Decision) -> bool:
+    """Return whether what follows from the new status is what was decided already, and tells nothing new."""
+    silent = not (following.notices or following.confirm or decision.drop_command)
+    return silent and _effects(following) == _effects(decision)
+
+
+def _effects(decision: Decision) -> tuple[Status, int | None, Wanted]:
+    return decision.status, decision.weight, decision.wanted
 
 
 def _where(status: Status) -> tuple[Phase | None, int, int, Stage, bool]:

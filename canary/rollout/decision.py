@@ -98,6 +98,7 @@ class Decision:
 
     `weight` is the canary's share in the split, None when no route of ours is wanted at all (it is left as it is).
     `again_in` is when to look again without an event, None when only an event can change anything.
+    `final`: the rules lead no further from the new status while nothing but it has changed and no time has passed.
     `because` is one sentence: the log line, the condition's message and a test's assertion are the same words.
     `drop_command`: the command's annotation is to be removed.
     `confirm` are the sides whose Deployment and pods are to be read from the API server itself before any of this is
@@ -110,6 +111,7 @@ class Decision:
     wanted: Wanted
     notices: tuple[Notice, ...] = ()
     again_in: timedelta | None = None
+    final: bool = False
     because: str
     drop_command: bool = False
     confirm: frozenset[Side] = frozenset()

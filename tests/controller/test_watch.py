@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from canary.app import mesh_named
+from canary.controller.echoes import Echoes
 from canary.controller.watch import Watch
 from canary.ports import CANARY, DEPLOYMENT, HPA, NAMESPACE, SERVICE
 from canary.sandbox.cluster import InMemoryCluster
@@ -30,7 +31,7 @@ class Woken:
         assert isinstance(istio, Claiming)
         self.watch = Watch(
             cluster,
-            wake=lambda key: self._woken.add("/".join(key).removeprefix("shop/")),
+            echoes=Echoes(wake=lambda key: self._woken.add("/".join(key).removeprefix("shop/"))),
             shim=lambda key: None,
             concerned=lambda event: (),
             routing={VIRTUAL_SERVICE: istio.services},

@@ -17,6 +17,7 @@ from canary.clients.kube_cache import Cache, Reflector
 from canary.clients.kube_http import Call, KubeHttp, connect
 from canary.clients.kube_shape import object_in
 from canary.clients.trimming import CRD
+from canary.controller.echoes import Echoes
 from canary.controller.leader import _Record, _record
 from canary.controller.watch import Watch
 from canary.errors import CanaryError
@@ -122,7 +123,7 @@ def cache_of(kind: Kind, http: Stub) -> tuple[Cache, Reflector]:
     """A cache that the controller's Watch listens to, and what fills it."""
     cluster = KubeCluster(http, [kind], ())
     woken: list[object] = []
-    Watch(cluster, wake=woken.append, shim=woken.append, concerned=lambda event: (), routing={}).start()
+    Watch(cluster, echoes=Echoes(wake=woken.append), shim=woken.append, concerned=lambda event: (), routing={}).start()
     resource = Resource(kind=kind, plural="things", namespaced=True, versions=("v1",))
     return cluster._cache, Reflector(http, cluster._cache, resource, "")
 

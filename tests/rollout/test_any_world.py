@@ -183,6 +183,22 @@ def test_an_unchanged_world_comes_to_an_answer_that_stays(plan: Plan, status: St
     assert (again.status, again.wanted, again.notices) == (status, decision.wanted, ())
 
 
+@given(plan=plans, status=statuses, world=worlds, answer=answers)
+def test_what_is_final_is_decided_again_from_its_own_status_and_nothing_more(
+    plan: Plan, status: Status, world: World, answer: Counts | NoAnswer
+) -> None:
+    world = replace(world, answers=dict.fromkeys(questions(plan, status, world, at(0)), answer))
+    decision = decide(plan=plan, status=status, world=world, now=at(0))
+    if not decision.final or decision.drop_command:
+        return
+    world = replace(world, answers={})
+
+    again = decide(plan=plan, status=decision.status, world=world, now=at(0))
+
+    assert (again.status, again.weight, again.wanted) == (decision.status, decision.weight, decision.wanted)
+    assert (again.notices, again.confirm) == ((), frozenset())
+
+
 @given(plan=plans, status=statuses, world=worlds, part=st.floats(0.01, 0.99))
 def test_until_it_asks_to_look_again_time_changes_nothing(
     plan: Plan, status: Status, world: World, part: float

@@ -1,0 +1,41 @@
+"""When a pass is to be followed by another one, beside what the rules say of time. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from datetime import timedelta
+
+from canary.controller.drift import Drift
+from canary.controller.observe import Observation
+from canary.rollout.model import Decision, Stage, Status
+from canary.rollout.phases import Phase
+from canary.rollout.questions import questions
+from canary.rollout.situation import Pass
+
+
+def until_calm(drift: Drift, seen: Observation) -> timedelta | None:
+    """Return when a contested object may be put back; at once for one that the status does not tell of yet."""
+    told = {fault.message for fault in seen.world.faults}
+    if any(fault.message not in told for fault in drift.faults()):
+        return timedelta(0)
+    return drift.calm_in()
+
+
+def earlier(one: timedelta | None, other: timedelta | None) -> timedelta | None:
+    """Return the shorter of two waits; None is for ever."""
+    return min((wait for wait in (one, other) if wait is not None), default=None)
+
+
+def would_find_nothing(before: Status, decision: Decision, it: Pass) -> bool:
+    """Return whether a pass over the new status, that of `it`, would see the same world, ask nothing and do nothing."""
+    if not decision.final or _looks_at(before) != _looks_at(it.status):
+        return False
+    return not questions(it.plan, it.status, it.world, it.now)
+
+
+def _looks_at(status: Status) -> Hashable:
+    """Return all of a status by which the observation differs: whose pods it counts, and where (observe, sides)."""
+    young = status.phase in (None, Phase.INITIALIZING)
+    apart = status.memory.stage in (Stage.LEAVING, Stage.REPLACING)
+    settled = young or status.phase in (Phase.INITIALIZED, Phase.SUCCEEDED)
+    return status.revision, status.stable, status.memory.objects, young, apart, settled
