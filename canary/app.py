@@ -103,11 +103,9 @@ async def control(outside: Outside, settings: Settings, *, epoch: str, telemetry
 
     `telemetry` is told what happens. Raises ConfigError when the mesh of the settings has no adapter.
     """
-    mesh_named(settings.mesh)
     telemetry = telemetry or Telemetry()
     teller = Teller(outside.cluster, outside.notifier, outside.clock)
-    # Each of these asks the next one for work: they are tied by name, and run only once all are there.
-    asker = Asker(start=lambda key: asks.add(key), wake=lambda key: passes.add(key))
+    asker = Asker(start=lambda key: asks.add(key), wake=lambda key: passes.add(key))  # by name: all are there by then
     asks = _queue("asks", asker, telemetry)
     announcer = Announcer(teller, start=lambda key: tells.add(key))
     configs = Configs(outside.cluster)
@@ -122,7 +120,7 @@ async def control(outside: Outside, settings: Settings, *, epoch: str, telemetry
         teller=teller,
         announcer=announcer,
         timing=settings.timing,
-        default_mesh=settings.mesh,
+        default_mesh=mesh_named(settings.mesh).name,
         mesh_named=mesh_named,
         epoch=epoch,
         witness=telemetry,
