@@ -12,6 +12,7 @@ from canary.controller.concerns import Concerns
 from canary.controller.echoes import Echoes
 from canary.controller.indexes import TEMPLATES, pairs
 from canary.controller.names import HASH_LABEL, ROLE, TARGET, labels_of, target_of
+from canary.controller.news import News
 from canary.controller.queue import Key
 from canary.controller.scalers import KINDS as SCALERS
 from canary.ports import (
@@ -60,6 +61,7 @@ class Watch:
         self._echoes = echoes
         self._shim = shim
         self._routing = routing
+        self._news = News()
         self._canaries = Concerns()
         self._named: dict[ObjectRef, frozenset[Key]] = {}
 
@@ -68,8 +70,10 @@ class Watch:
         self._cluster.subscribe(self.changed)
 
     def changed(self, event: Watched) -> None:
-        """Wake every canary that the change concerns."""
+        """Wake every canary that the change concerns; nobody for what no pass looks at."""
         kind = event.ref.kind
+        if not self._news.has(event):
+            return
         if kind == CANARY:
             self._canary_changed(event)
         elif kind in (CONFIG_MAP, SECRET):
