@@ -27,8 +27,11 @@ def earlier(one: timedelta | None, other: timedelta | None) -> timedelta | None:
 
 
 def would_find_nothing(before: Status, decision: Decision, it: Pass) -> bool:
-    """Return whether a pass over the new status, that of `it`, would see the same world, ask nothing and do nothing."""
-    if not decision.final or _looks_at(before) != _looks_at(it.status):
+    """Return whether a pass over the new status, that of `it`, would see the same world, ask nothing and do nothing.
+
+    Not while anything is at fault: some faults are over once they were told.
+    """
+    if not decision.final or it.world.faults or _looks_at(before) != _looks_at(it.status):
         return False
     return not questions(it.plan, it.status, it.world, it.now)
 

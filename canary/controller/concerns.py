@@ -62,6 +62,10 @@ class Concerns:
         """Return the canaries of a namespace whose apex or route has that name."""
         return self._under(("in", namespace, name))
 
+    def routed_by(self, name: str) -> Collection[Key]:
+        """Return the canaries with a route of the user's of that name: a mesh may have it in a namespace of its own."""
+        return self._under(("route", name))
+
     def _under(self, name: Hashable) -> Collection[Key]:
         return tuple(self._by_name.get(name, ()))
 
@@ -78,3 +82,4 @@ def _names(namespace: str, canary: Manifest) -> Iterator[Hashable]:
         yield from (("called", apex), ("in", namespace, apex))
     for name in {route.get("name"), objects.get("route")} - {None, ""}:
         yield ("in", namespace, name)
+        yield ("route", name)

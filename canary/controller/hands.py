@@ -16,19 +16,22 @@ from meshes.contract import Manifest, ObjectRef
 class Hands:
     """Writes for one target. Each call raises what the cluster raises, `Conflict` for an object that changed since.
 
-    `drift` knows who edits the objects, None where nothing is kept; `repaired` collects what is to be told of edits.
+    `drift` knows who edits the objects, None where nothing is kept; `repaired` collects what is to be told of edits;
+    `wrote` is true once anything was sent.
     """
 
     def __init__(self, cluster: Cluster, target: str, drift: Drift | None) -> None:
         self.cluster = cluster
         self.target = target
         self.repaired: list[Notice] = []
+        self.wrote = False
         self._drift = drift
 
     async def patch(self, live: Manifest, patch: Mapping[str, Any]) -> Manifest:
         """Apply a merge patch and return the object as it is then; an empty patch costs nothing."""
         if not patch:
             return live
+        self.wrote = True
         return await self.cluster.patch(ref_of(live), patch, resource_version=resource_version(live))
 
     async def relabel(self, live: Manifest, labels: Mapping[str, str | None]) -> Manifest:
@@ -39,6 +42,7 @@ class Hands:
         if not labels or (self._drift is not None and self._drift.was_refused(live)):
             return live
         patch = {"metadata": {"uid": uid_of(live), "labels": labels}}
+        self.wrote = True
         try:
             return await self.cluster.patch(ref_of(live), patch, resource_version="")
         except Rejected:
@@ -88,12 +92,14 @@ class Hands:
         taken = self.cluster.get(ref_of(manifest))
         if taken is not None and not is_ours(taken, self.target):
             return None
+        self.wrote = True
         return await self.cluster.create(manifest)
 
     async def delete(self, manifest: Manifest) -> None:
         """Delete an object of ours; any other stays."""
         if not is_ours(manifest, self.target):
             return
+        self.wrote = True
         await self.cluster.delete(
             ref_of(manifest),
             uid=uid_of(manifest),

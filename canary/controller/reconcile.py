@@ -197,7 +197,7 @@ class Reconciler:
             await drop_command(act)
         lines.reconciled(status, decision.status, decision.because)
         in_force = self._wanted.in_force(key, written, decision.status)
-        if in_force.plan == plan and would_find_nothing(status, decision, it):
+        if not act.hands.wrote and in_force.plan == plan and would_find_nothing(status, decision, it):
             self._tools.echoes.needless(key)
         if decision.drop_command and not answered:
             return timedelta(0)

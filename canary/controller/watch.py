@@ -161,7 +161,8 @@ class Watch:
         """Return those whose apex an object may route, and whose route it is by name."""
         services = self._routing.get(ref.kind)
         if services is None:
-            return self._canaries.inside(ref.namespace) if ref.namespace else self._canaries.all()
+            inside = self._canaries.inside(ref.namespace) if ref.namespace else self._canaries.all()
+            return {*inside, *self._canaries.routed_by(ref.name)}
         names = services(manifest)
         if ANY in names:
             return self._canaries.all()

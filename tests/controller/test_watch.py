@@ -149,6 +149,14 @@ async def test_a_route_of_which_it_is_not_known_wakes_its_namespace(woken: Woken
     assert await woken.since() == set(NAMES)
 
 
+async def test_a_users_route_wakes_who_named_it_from_the_namespace_where_its_mesh_has_it(woken: Woken) -> None:
+    await woken.begun()
+    woken.cluster.apply(canary("cart", route={"name": "mine"}))
+    await woken.since()
+    woken.cluster.apply({**http_route("mine"), "metadata": {"name": "mine", "namespace": "other"}})
+    assert await woken.since() == {"cart", "other/checkout"}
+
+
 async def test_an_autoscaler_wakes_those_it_scales_before_and_after(woken: Woken) -> None:
     await woken.begun()
     woken.cluster.apply(autoscaler("mine", target="cart-primary"))
