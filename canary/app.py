@@ -56,7 +56,7 @@ from canary.probes import Answer, Page, probes
 from canary.settings import Settings
 from canary.telemetry.telemetry import Messages, Standing, Telemetry
 from meshes import registry
-from meshes.contract import Claiming, Kind, Manifest, Mesh
+from meshes.contract import Claiming, Kind, Manifest, Mesh, claiming
 
 log = structlog.get_logger()
 
@@ -146,8 +146,8 @@ def _routing() -> Routing:
     for mesh in map(mesh_named, registry.names()):
         for kind in mesh.kinds():
             adapters.setdefault(kind, []).append(mesh)
-    claiming = {kind: [one for one in known if isinstance(one, Claiming)] for kind, known in adapters.items()}
-    return {kind: partial(_services, able) for kind, able in claiming.items() if len(able) == len(adapters[kind])}
+    able = {kind: [one for one in map(claiming, known) if one is not None] for kind, known in adapters.items()}
+    return {kind: partial(_services, those) for kind, those in able.items() if len(those) == len(adapters[kind])}
 
 
 def _services(meshes: Sequence[Claiming], manifest: Manifest) -> Collection[str]:

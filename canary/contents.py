@@ -21,14 +21,14 @@ ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 
 LENGTH = 10
 
+_JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 _KEPT = ("name", "namespace", "uid", "resourceVersion", "labels", "deletionTimestamp")
 _HELD = ("data", "binaryData")
 
 
 def hashed(value: Any) -> str:
     """Return the hash of a JSON value: ten characters that fit into a name; the order of keys does not matter."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    raw = hashlib.sha256(text.encode()).digest()
+    raw = hashlib.sha256(_JSON.encode(value).encode()).digest()
     return "".join(ALPHABET[byte % len(ALPHABET)] for byte in raw[:LENGTH])
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol, runtime_checkable
+from functools import cache
+from typing import Any, Protocol, cast, runtime_checkable
 
 Manifest = Mapping[str, Any]
 """A Kubernetes object as plain JSON. It is never changed in place."""
@@ -34,6 +35,10 @@ class Kind:
         """`Deployment.apps`, as kubectl writes it."""
         return f"{self.kind}.{self.group}" if self.group else self.kind
 
+    def __hash__(self) -> int:
+        """Hash the kind alone, which says nearly all: caches look up thousands a second."""
+        return hash(self.kind)
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class ObjectRef:
@@ -47,6 +52,10 @@ class ObjectRef:
         """`VirtualService.networking.istio.io shop/checkout`."""
         where = f"{self.namespace}/" if self.namespace else ""
         return f"{self.kind} {where}{self.name}"
+
+    def __hash__(self) -> int:
+        """Hash the fields at once, without a call for the kind."""
+        return hash((self.kind.kind, self.namespace, self.name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,6 +240,17 @@ class Claiming(Protocol):
         """
 
 
+def claiming(mesh: Mesh) -> Claiming | None:
+    """Return the mesh as one that tells whose requests an object may route, None for one that does not."""
+    return cast(Claiming, mesh) if _offers(type(mesh), Claiming) else None
+
+
+@cache
+def _offers(adapter: type, optional: type) -> bool:
+    """Return whether an adapter has what is optional; asked of its class, once: each look at a Protocol is slow."""
+    return issubclass(adapter, optional)
+
+
 class Surroundings(Protocol):
     """What an adapter may look at beside its route: the cluster as the caches have it. Looking costs no request."""
 
@@ -264,7 +284,7 @@ class Resolving(Protocol):
 
 def resolved(mesh: Mesh, route: Route, around: Surroundings) -> Route:
     """Return the route as the mesh resolves it, unchanged for one that has nothing to find out."""
-    return mesh.resolve(route, around) if isinstance(mesh, Resolving) else route
+    return cast(Resolving, mesh).resolve(route, around) if _offers(type(mesh), Resolving) else route
 
 
 @runtime_checkable
@@ -277,4 +297,4 @@ class Declaring(Protocol):
 
 def declared(mesh: Mesh, protocol: AppProtocol) -> str:
     """Return the `appProtocol` for Services that the controller makes, "" where none is needed."""
-    return mesh.app_protocol(protocol) if isinstance(mesh, Declaring) else ""
+    return cast(Declaring, mesh).app_protocol(protocol) if _offers(type(mesh), Declaring) else ""

@@ -28,7 +28,7 @@ from canary.controller.sides import Sight, primary_now, primary_pods, target_now
 from canary.ports import CONTROLLER_REVISION, DEPLOYMENT, NAMESPACE, Cluster, ref_of
 from canary.rollout.model import SOMEBODY, Apex, Command, Fault, Plan, Side, Status, World
 from canary.rollout.values import replace
-from meshes.contract import ANY, Claiming, Kind, Manifest, ObjectRef, Route, RouteError, Seen, Workload, resolved
+from meshes.contract import ANY, Kind, Manifest, ObjectRef, Route, RouteError, Seen, Workload, claiming, resolved
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,10 +238,11 @@ def _others(sight: Sight, route: Route) -> Sequence[Manifest]:
     """Return the objects that may stand in a route's way: all that may route its apex, and what bears its name."""
     mesh, cluster = sight.mesh, sight.cluster
     kinds = [kind for kind in mesh.kinds() if cluster.served(kind)]
-    if not isinstance(mesh, Claiming):
+    claimer = claiming(mesh)
+    if claimer is None:
         return [one for kind in kinds for one in cluster.list(kind)]
     claims = (route.apex, ANY)
-    found = {ref_of(one): one for kind in kinds for name in claims for one in cluster.find(routed(mesh, kind), name)}
+    found = {ref_of(one): one for kind in kinds for name in claims for one in cluster.find(routed(claimer, kind), name)}
     own = cluster.get(mesh.route_ref(route))
     if own is not None:
         found[ref_of(own)] = own
