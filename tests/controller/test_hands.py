@@ -70,3 +70,19 @@ async def test_only_our_finalizer_is_released(cluster: InMemoryCluster) -> None:
     released = await hands.release(live, "canary.delivery/ours")
     assert released["metadata"]["finalizers"] == ["example.com/theirs"]
     assert await hands.release(released, "canary.delivery/ours") is released
+
+
+async def test_it_is_known_whether_anything_was_sent(cluster: InMemoryCluster) -> None:
+    live = await stored(cluster, "checkout")
+    quiet = Hands(cluster, "checkout", None)
+    await quiet.patch(live, {})
+    await quiet.delete(await stored(cluster))  # the user's
+    assert not quiet.wrote
+    live = await stored(cluster, "checkout")
+    writing = [Hands(cluster, "checkout", None) for _ in range(3)]
+    live = await writing[0].patch(live, {"metadata": {"labels": {"a": "b"}}})
+    await writing[1].relabel(live, {"a": None})
+    latest = cluster.get(ref(SERVICE))
+    assert latest is not None
+    await writing[2].delete(latest)
+    assert [one.wrote for one in writing] == [True, True, True]
