@@ -12,6 +12,9 @@ from canary.rollout.phases import Phase
 from canary.rollout.questions import questions
 from canary.rollout.situation import Pass
 
+AT_LATEST = timedelta(minutes=5)
+"""How long a canary that is not at rest goes without a look. The caches answer it: no request comes of it."""
+
 
 def until_calm(drift: Drift, seen: Observation) -> timedelta | None:
     """Return when a contested object may be put back; at once for one that the status does not tell of yet."""
@@ -21,9 +24,14 @@ def until_calm(drift: Drift, seen: Observation) -> timedelta | None:
     return drift.calm_in()
 
 
-def earlier(one: timedelta | None, other: timedelta | None) -> timedelta | None:
-    """Return the shorter of two waits; None is for ever."""
-    return min((wait for wait in (one, other) if wait is not None), default=None)
+def earlier(*waits: timedelta | None) -> timedelta | None:
+    """Return the shortest of some waits; None is for ever."""
+    return min((wait for wait in waits if wait is not None), default=None)
+
+
+def at_latest(status: Status) -> timedelta | None:
+    """Return when to look again whatever is waited for: nothing that goes on may hang for an event that was missed."""
+    return None if status.phase is None or status.phase.at_rest else AT_LATEST
 
 
 def would_find_nothing(before: Status, decision: Decision, it: Pass) -> bool:

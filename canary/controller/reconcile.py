@@ -15,7 +15,7 @@ import structlog
 
 from canary.controller import lines
 from canary.controller.act import Act
-from canary.controller.again import earlier, until_calm, would_find_nothing
+from canary.controller.again import at_latest, earlier, until_calm, would_find_nothing
 from canary.controller.announcing import Announcer
 from canary.controller.answering import Busy, drop_command, is_answered_now
 from canary.controller.asking import Asker, Errand, moment_of
@@ -203,7 +203,8 @@ class Reconciler:
             return timedelta(0)
         if decision.again_in is not None and decision.status == status and self._tools.asker.is_out(key):
             return max(decision.again_in, WHILE_ASKING)
-        return earlier(earlier(decision.again_in, until_calm(drift, seen)), seen.config.again_in)
+        wait = earlier(decision.again_in, until_calm(drift, seen), seen.config.again_in)
+        return earlier(wait, at_latest(decision.status))
 
     def _answers(self, key: Key, found: _Pass) -> Mapping[Question, Answer]:
         """Return the answers that have come; when some are due and none are there, send for them."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from canary.controller.news import News
 from canary.rollout.phases import Phase
 from tests.scenarios.stage import Stage, analysis
 
@@ -31,3 +32,13 @@ async def test_no_pass_finds_nothing_while_only_statuses_are_written(stage: Stag
         "aborted by alice",
     ]
     assert all(changed for changed, _ in made)
+
+
+async def test_what_goes_on_does_not_hang_when_no_event_comes_any_more(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stage.onboarded(analysis=analysis({"weight": 20, "duration": "10m"}))
+    await stage.pushed("2.0", 20)
+    monkeypatch.setattr(News, "has", lambda *_: False)
+    await stage.until_phase(Phase.SUCCEEDED, within=2 * 3600)
+    assert stage.serving == ["2.0"] * 3
