@@ -43,7 +43,8 @@ class KubeCluster:
         self._kinds = {*kinds}
         self._scope = scope_of(namespaces)
         self._discovery = Discovery(http)
-        self._cache = Cache(keep or partial(trimmed, schemas=frozenset(self._kinds)))
+        less = partial(trimmed, schemas=frozenset(self._kinds))
+        self._cache = Cache(keep or less, every=keep is not None)
         self._reflectors: dict[tuple[Kind, str], Reflector] = {}
         self._followed: dict[tuple[Kind, str], tuple[Reflector, asyncio.Task[None]]] = {}
         self._tasks: asyncio.TaskGroup | None = None
@@ -279,7 +280,8 @@ async def kube_cluster(
 ) -> AsyncIterator[KubeCluster]:
     """Open the Cluster port over an API server, caches filled; its watches end with the block.
 
-    No namespaces means all. `keep` says what the caches keep of an object, by default what the controller reads.
+    No namespaces means all. `keep` is for who records: it says what the caches keep of an object, by default what the
+    controller reads, and each change is told then.
     """
     cluster = KubeCluster(http, kinds, namespaces, keep)
     async with asyncio.TaskGroup() as tasks:

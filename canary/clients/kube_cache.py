@@ -58,10 +58,11 @@ log = structlog.get_logger()
 
 
 class Cache:
-    """The objects of all watched kinds by reference, and who is told of changes. `keep` cuts down what is kept."""
+    """The objects of all watched kinds, and who is told of changes: of `every` one at once, for who records them."""
 
-    def __init__(self, keep: Keep | None = None) -> None:
+    def __init__(self, keep: Keep | None = None, *, every: bool = False) -> None:
         self._keep = keep or trimmed
+        self.every = every
         self._sharing = Sharing()
         self._objects: dict[Kind, dict[tuple[str, str], Manifest]] = {}
         self._listeners: list[Callable[[Watched], None]] = []
@@ -179,7 +180,7 @@ class Reflector:
         self._page = CONTENT_PAGE if resource.kind in CONTENTS else PAGE
         of = NO_HELM if resource.kind == SECRET else of
         self._of = (("fieldSelector", of),) if of else ()
-        self._gives_way_s = GIVES_WAY_S if resource.kind in FOLLOWS else 0.0
+        self._gives_way_s = GIVES_WAY_S if resource.kind in FOLLOWS and not cache.every else 0.0
         self._failures = 0
         self._expired = 0
         self.filled = asyncio.Event()
@@ -251,7 +252,7 @@ class Reflector:
             ):
                 self.failure = ""
                 async for several in lines:
-                    for event in newest([parsed(line) for line in several], self._what):
+                    for event in newest([parsed(line) for line in several], self._what, self._cache.every):
                         if not (version := self._take(event, version)):
                             return ""
                     await asyncio.sleep(self._gives_way_s)

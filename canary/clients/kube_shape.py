@@ -71,10 +71,10 @@ def event_in(line: Any, what: str) -> tuple[str, dict[str, Any]]:
         return kind, about
 
 
-def newest(events: Sequence[Any], what: str) -> Sequence[Any]:
-    """Return the events of a watch that came together, without changes of objects that changed again; raises
-    Unavailable. Nobody acts on a state between two events that are taken at once."""
-    if len(events) < 2:
+def newest(events: Sequence[Any], what: str, every: bool = False) -> Sequence[Any]:
+    """Return the events of a watch that came together, without changes of objects that changed again but for who asks
+    for `every` one; raises Unavailable. Nobody acts on a state between two events that are taken at once."""
+    if every or len(events) < 2:
         return events
     with reading(what):
         changed = [_uid(event) if event["type"] == "MODIFIED" else None for event in events]

@@ -76,7 +76,7 @@ async def promoted_and_rolled_back(at_work: Harness, *, own: bool) -> None:
     try:
         await at_work.people.know(HTTP_ROUTE)
         async with (
-            kube_cluster(http, kinds, [at_work.namespace]) as view,
+            kube_cluster(http, kinds, [at_work.namespace], keep=lambda _, whole: whole) as view,
             Acceptance(view, "gateway-api", http.clock),
         ):
             here = at_work.ref(HTTP_ROUTE, name)

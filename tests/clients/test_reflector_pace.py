@@ -53,9 +53,9 @@ def one(kind: Kind, version: int, name: str = "a") -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": kind.kind, "metadata": meta, **more}
 
 
-async def heard_of(kind: Kind, *, changes: int, each_s: float) -> list[tuple[float, str]]:
+async def heard_of(kind: Kind, *, changes: int, each_s: float, every: bool = False) -> list[tuple[float, str]]:
     """Have one object of a kind made and then changed every `each_s` seconds; return when each version was heard of."""
-    http, cache, heard = Telling(), Cache(), list[tuple[float, str]]()
+    http, cache, heard = Telling(), Cache(every=every), list[tuple[float, str]]()
     loop = asyncio.get_running_loop()
 
     def hear(watched: Watched) -> None:
@@ -91,6 +91,12 @@ async def test_what_follows_from_others_gives_way_for_a_tenth_of_a_second_and_th
 
 
 @pytest.mark.looptime
+async def test_who_records_is_told_of_each_change_at_once() -> None:
+    heard = await heard_of(ENDPOINT_SLICE, changes=3, each_s=0.03, every=True)
+    assert heard == [(0.0, "6"), (0.03, "7"), (0.06, "8"), (0.09, "9")]
+
+
+@pytest.mark.looptime
 async def test_a_change_alone_does_not_wait() -> None:
     assert await heard_of(REPLICA_SET, changes=2, each_s=5) == [(0.0, "6"), (5.0, "7"), (10.0, "8")]
 
@@ -106,5 +112,6 @@ def test_of_changes_that_come_together_the_last_of_each_object_counts_and_all_th
     assert newest([new, first, second, gone, new, mark], "Pods") == [new, second, gone, new, mark]
     assert newest([nameless, nameless], "Pods") == [nameless, nameless]
     assert newest([first], "Pods") == [first]
+    assert newest([first, second], "Pods", every=True) == [first, second]
     with pytest.raises(Unavailable, match="unknown form"):
         newest([first, "no event"], "Pods")
