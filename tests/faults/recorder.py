@@ -18,8 +18,9 @@ from tests.scenarios.invariants import weight_of
 CANARY_REF = ObjectRef(CANARY, shop.NAMESPACE, shop.NAME)
 PATIENCE_S = 180.0
 LOST = "lost"
-IN_FLIGHT_S = 3.0
-"""So long after a decision a request may still be answered by whom it was sent to: a sample's interval, the drain."""
+IN_FLIGHT_S = 8.0
+"""So long after a decision a request may still be answered by whom it was sent to: until the proxy has the new weight,
+which on a busy machine takes seconds, the drain, and a sample's interval."""
 
 
 class Recorder:
