@@ -23,9 +23,9 @@ from tests.faults.moments import PAIRS
 from tests.faults.spans import Spans
 from tests.faults.stories import STORIES
 from tests.faults.table import TALE, Table
-from tests.scenarios.conftest import pytest_pyfunc_call, stage
+from tests.scenarios.conftest import branches, pytest_pyfunc_call, stage
 
-__all__ = ["plane", "pytest_pyfunc_call", "stage"]
+__all__ = ["branches", "plane", "pytest_pyfunc_call", "stage"]
 
 FEW = 2
 """Seeds of a plain test run; `make test-faults` asks for more."""

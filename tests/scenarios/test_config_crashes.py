@@ -43,7 +43,7 @@ async def test_it_survives_one_crash_after_another_and_leaves_one_copy(stage: St
 @pytest.mark.bound(MINUTES_S)
 async def test_leaving_takes_the_copies_away_whatever_crashes(stage: Stage, branches: Branches) -> None:
     holding = await configured(stage)
-    crashes = CrashInEach(stage, branches, range(1, 18, 2))
+    crashes = CrashInEach(stage, branches, range(1, 18))
     stage.cluster.remove(ref(CANARY))
     await stage.until(lambda: left_over(stage) == [] and stage.cluster.store.get(ref(CANARY)) is None)
     crashes.assert_all()

@@ -184,7 +184,7 @@ def left(stage: Stage) -> None:
 @dataclass(frozen=True, kw_only=True)
 class Life:
     """A stretch of a canary's life. `writes` is how many it costs, Events included; the controller is killed after
-    each `step`th of them."""
+    each `step`th of them here, and in tests/faults after each."""
 
     begin: Act
     live: Act
@@ -202,15 +202,13 @@ LIVES = {
         begin=with_config, live=promote_with_new_config, holds=promoted, writes=41, step=3
     ),
     "a rollback": Life(begin=onboarded, live=roll_back, holds=rolled_back, writes=23),
-    "a promotion that is put back": Life(begin=about_to_promote, live=put_back, holds=was_put_back, writes=21, step=2),
+    "a promotion that is put back": Life(begin=about_to_promote, live=put_back, holds=was_put_back, writes=21),
     "a revert": Life(begin=in_mid_rollout, live=revert, holds=reverted, writes=9),
     "onboarding": Life(begin=there, live=onboard, holds=initialized, writes=18),
     "leaving": Life(begin=onboarded, live=leave, holds=left, writes=16),
     "a primary that is orphaned": Life(begin=onboarded, live=primary_orphaned, holds=serves_on, writes=6),
     "leaving with an orphaned primary": Life(begin=onboarded, live=leave_with_an_orphan, holds=left, writes=16),
-    "leaving in mid-rollout": Life(
-        begin=in_mid_rollout, live=leave_with_the_stable_version, holds=left, writes=29, step=2
-    ),
+    "leaving in mid-rollout": Life(begin=in_mid_rollout, live=leave_with_the_stable_version, holds=left, writes=29),
 }
 
 
