@@ -1,7 +1,7 @@
 """Looks the pinned dependencies up for known vulnerabilities with pip-audit; ends with 1 when one of them has any.
 
-Where no index of vulnerabilities can be reached it says so, and how many were not looked up: an outage of that index
-is no fault of ours. Not its job: which versions are pinned (`make lock`).
+Where no index of vulnerabilities answers it warns of what was not looked up and ends with 0 all the same: an outage of
+that index is no fault of ours. Not its job: which versions are pinned (`make lock`).
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from typing import Any
 
 LOCK = "requirements.lock"
 PATIENCE_S = 120
+WARNING = "WARNING: make audit:"
+NAMED = 5
+"""So many of those that were not looked up are named."""
 
 
 def vulnerable(dependencies: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -29,9 +32,23 @@ def _mended(fault: Mapping[str, Any]) -> str:
     return ", ".join(fault["fix_versions"]) or "no version yet"
 
 
-def looked_up(dependencies: Sequence[Mapping[str, Any]]) -> int:
-    """Return for how many of the dependencies there was an answer."""
-    return sum("vulns" in one for one in dependencies)
+def unknown(dependencies: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the names of those for which there was no answer: they may be vulnerable."""
+    return [one["name"] for one in dependencies if "vulns" not in one]
+
+
+def said(dependencies: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what to print: each vulnerability, how many there are, and a warning of what was not looked up.
+
+    `.ci/run` repeats what begins with `WARNING`. No dependencies at all means that nothing was read.
+    """
+    found, missing = vulnerable(dependencies), unknown(dependencies)
+    looked_up = f"{len(dependencies) - len(missing)} of {len(dependencies)} pinned dependencies were looked up"
+    lines = [*found, f"{looked_up}, {len(found)} known vulnerabilities"]
+    if missing or not dependencies:
+        which = ", ".join(missing[:NAMED]) + (", ..." if len(missing) > NAMED else "")
+        lines.append(f"{WARNING} whether there are known vulnerabilities is not known of {which or 'any dependency'}")
+    return lines
 
 
 def main() -> None:
@@ -43,15 +60,9 @@ def main() -> None:
         )
         dependencies = json.loads(done.stdout)["dependencies"]
     except (subprocess.TimeoutExpired, json.JSONDecodeError):
-        sys.stdout.write("no index of vulnerabilities answered: nothing was looked up\n")
-        return
-    found = vulnerable(dependencies)
-    sys.stdout.writelines(f"{line}\n" for line in found)
-    sys.stdout.write(
-        f"{looked_up(dependencies)} of {len(dependencies)} pinned dependencies were looked up, "
-        f"{len(found)} known vulnerabilities\n"
-    )
-    if found:
+        dependencies = []
+    sys.stdout.writelines(f"{line}\n" for line in said(dependencies))
+    if vulnerable(dependencies):
         raise SystemExit(1)
 
 
