@@ -6,14 +6,14 @@ Envoy carries the requests, the controller is the real one. Minutes of real time
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from itertools import groupby
 
 import pytest
 
 from canary.sandbox import shop
 from canary.sandbox.load_counts import LoadSample
-from canary.sandbox.rig import RigSettings, rig
+from canary.sandbox.rig import Rig, RigSettings, rig
 from tests.builders import config_map
 from tests.faults.moments import ANNOTATIONS, Deed, Moment, Pipeline
 from tests.faults.recorder import IN_FLIGHT_S, Recorder
@@ -33,7 +33,7 @@ async def test_no_request_reaches_what_is_not_under_analysis_and_none_is_lost(
     drive: list[tuple[Deed, Moment]], record_property: Callable[[str, object], None]
 ) -> None:
     async with rig(RigSettings(rate=RATE, real_prometheus=False)) as running:
-        recorder = Recorder(running)
+        recorder = Recorder.of(running)
         running.cluster.apply(config_map(namespace=shop.NAMESPACE, text="first"))
         pipeline = Pipeline(running, recorder)
         pipeline.push(shop.OLD)
@@ -47,7 +47,7 @@ async def test_no_request_reaches_what_is_not_under_analysis_and_none_is_lost(
                 counted = counted.plus(await running.load.mark()) if deed is Deed.PUT else counted
                 expected = await pipeline.do(deed, before, now, bad=moment.of_a_bad_version)
                 if deed is Deed.PUT:
-                    await excepted(recorder, running.load.mark)
+                    await excepted(recorder, running)
                 await pipeline.settled(expected)
                 assert recorder.found == [], (deed, moment)
             counted = counted.plus(await running.load.mark())
@@ -56,12 +56,14 @@ async def test_no_request_reaches_what_is_not_under_analysis_and_none_is_lost(
     assert (primary.requests > 0, primary.failed) == (True, 0)
 
 
-async def excepted(recorder: Recorder, mark: Callable[[], Awaitable[object]]) -> None:
+async def excepted(recorder: Recorder, running: Rig) -> None:
     """The documented exception: what was lost is not held against it, but the weight is 0 within a second."""
     async with asyncio.timeout(AT_ONCE_S + SLOW_MACHINE_S):
         await recorder.until(lambda: recorder.weight == 0)
+    recorder.excuse_no_more()
+    await running.envoy.settled()
     await asyncio.sleep(IN_FLIGHT_S)
-    await mark()
+    await running.load.mark()
     recorder.excuse_losses()
 
 
@@ -76,7 +78,7 @@ async def test_a_version_that_crashes_only_under_load_is_rolled_back_while_the_p
     noted = {**ANNOTATIONS, "canary.delivery/steps": "10,25,50"}
     weights: list[int] = []
     async with rig(RigSettings(rate=2 * RATE, real_prometheus=False)) as running:
-        recorder = Recorder(running)
+        recorder = Recorder.of(running)
         running.cluster.apply(shop.deployment(shop.OLD, noted))
         await recorder.until(lambda: recorder.phase == "Initialized")
         await running.load.mark()
