@@ -11,26 +11,29 @@ from tests.api.harness import QUICK, Harness
 from tests.builders import PORT, config_map, deployment, secret, service, settings
 
 OURS = {"canary.delivery/target": "checkout"}
-READS: dict[str, Any] = {
-    "env": [{"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "app-secret", "key": "text"}}}],
-    "envFrom": [{"configMapRef": {"name": "app-config"}}],
-}
+TOKEN: list[dict[str, Any]] = [{"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "app-secret", "key": "text"}}}]
 
 
-def reading(it: Harness, **annotations: str) -> Manifest:
-    """The Deployment of version 1.0, which reads a ConfigMap and a Secret."""
+def reading(it: Harness, tag: str = "1.0", config: str = "app-config", **annotations: str) -> Manifest:
+    """The Deployment of a version, which reads a ConfigMap and the Secret `app-secret`; only 1.0 says how many pods."""
     port = {"name": "http", "containerPort": PORT}
-    app = {"name": "app", "image": "registry.example/checkout:1.0", "ports": [port], **READS}
+    reads = {"env": TOKEN, "envFrom": [{"configMapRef": {"name": config}}]}
+    app = {"name": "app", "image": f"registry.example/checkout:{tag}", "ports": [port], **reads}
     template = {"metadata": {"labels": {"app": "checkout"}}, "spec": {"containers": [app]}}
-    noted = {**QUICK, **settings(**annotations)}
-    return deployment(annotations=noted, namespace=it.namespace, template=template)
+    noted, replicas = {**QUICK, **settings(**annotations)}, 3 if tag == "1.0" else None
+    return deployment(annotations=noted, namespace=it.namespace, replicas=replicas, template=template)
 
 
-async def onboarded(it: Harness, **annotations: str) -> None:
+async def read(it: Harness) -> None:
+    """Apply the Service, and what version 1.0 reads."""
     await it.people.know(CONFIG_MAP, SECRET)
     await it.people.apply(config_map(namespace=it.namespace, text="old"))
     await it.people.apply(secret(namespace=it.namespace, text="hush"))
     await it.people.apply(service(namespace=it.namespace))
+
+
+async def onboarded(it: Harness, **annotations: str) -> None:
+    await read(it)
     it.start()
     await it.people.apply(reading(it, **annotations))
 

@@ -19,6 +19,8 @@ from tests.api.process import Process
 from tests.api.proxy import Between, Cut
 
 TARGET = "checkout"
+NAMELESS = frozenset({"configmaps", "controllerrevisions", "events", "leases", "replicasets", "secrets"})
+"""What has names that nobody can foretell, or one name only."""
 
 
 class Moment(StrEnum):
@@ -34,7 +36,7 @@ def effect(asked: Request) -> str:
 
 
 def _which(asked: Request) -> str:
-    if asked.resource.partition("/")[0] in ("events", "controllerrevisions", "leases"):
+    if asked.resource.partition("/")[0] in NAMELESS:
         return ""
     return asked.name.removeprefix(TARGET) or ("" if asked.verb == "create" else TARGET)
 
