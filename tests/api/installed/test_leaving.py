@@ -81,21 +81,6 @@ def uid(it: Harness, kind: Kind, name: str = "checkout") -> str:
     return "" if live is None else str(live["metadata"]["uid"])
 
 
-@scene
-async def test_a_users_own_canary_gives_everything_back_in_mid_rollout_once_the_version_is_proved(it: Harness) -> None:
-    await own_canary(it)
-    await it.there()
-    await it.push("2.0")
-    await it.until_phase(Phase.PROGRESSING)
-    await it.until(lambda: it.weight)
-    await it.people.delete(it.ref(CANARY))
-    await it.until(lambda: "is unproved" in it.status.message)
-    assert (it.serving(), it.weight, it.size()) == (("1.0", 3), 0, 0)
-    await it.annotate(it.ref(DEPLOYMENT), enabled="false")
-    await it.push("1.0", enabled="false")
-    await gave_back(it, "1.0")
-
-
 async def recreated(it: Harness, propagation: Propagation) -> None:
     await it.there()
     await it.people.delete(it.ref(DEPLOYMENT), propagation)
@@ -119,18 +104,6 @@ async def test_a_deployment_that_is_deleted_in_the_foreground_and_comes_back(it:
 @scene
 async def test_a_deployment_that_is_deleted_as_an_orphan_and_comes_back(it: Harness) -> None:
     await recreated(it, Propagation.ORPHAN)
-
-
-@scene
-async def test_a_deployment_that_is_deleted_in_mid_rollout_leaves_the_traffic_with_the_primary(it: Harness) -> None:
-    await in_mid_rollout(it)
-    await it.people.delete(it.ref(DEPLOYMENT))
-    await it.until(lambda: it.weight == 0)
-    await it.until(lambda: it.serving("checkout") == ("", 0))
-    assert it.serving() == ("1.0", 3)
-    await it.push("1.0", replicas=3)
-    await it.until(lambda: it.status.phase is not None and it.status.phase.at_rest and it.size() == 0)
-    hold_as_before(it)
 
 
 async def namespace_deleted(it: Harness) -> None:
