@@ -5,7 +5,7 @@
 PYTHON ?= python3
 MESH ?= istio
 ARGS ?=
-EXAMPLES ?= 8000
+EXAMPLES ?= 7200
 SEEDS ?= 60
 MINUTES ?= 60
 BIN := .venv/bin
@@ -27,8 +27,8 @@ test: $(INSTALLED) ## Run the tests (ARGS="tests/rollout -k pause")
 test-faults: $(INSTALLED) ## Rollouts under faults: in memory by the thousand, on a control plane, under traffic (SEEDS=60, or SEEDS==17 to repeat one)
 	CANARY_FAULT_SEEDS=$(SEEDS) $(BIN)/pytest -q -n 4 --dist loadgroup tests/faults $(ARGS)
 
-fuzz: $(INSTALLED) ## Feed the readers of what comes from outside some hundred thousand random inputs (EXAMPLES=8000 each)
-	CANARY_FUZZ=$(EXAMPLES) $(BIN)/pytest tests/fuzz $(ARGS)
+fuzz: $(INSTALLED) ## Feed the readers of what comes from outside a hundred thousand random inputs (EXAMPLES=7200 each)
+	CANARY_FUZZ=$(EXAMPLES) $(BIN)/pytest -q -n 2 tests/fuzz $(ARGS)
 
 audit: $(INSTALLED) ## Look the pinned dependencies up for known vulnerabilities
 	$(BIN)/python -m tests.audit

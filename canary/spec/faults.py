@@ -33,6 +33,8 @@ class SpecFault:
         """The fault as one sentence of printable characters, whatever was written."""
         hint = f"; did you mean {self.nearest}?" if self.nearest else ""
         sentence = f"{self.key[:LONGEST_KEY]}: found {shown(self.found)}, allowed is {self.allowed}{hint}"
+        if sentence.isprintable():
+            return sentence
         return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in sentence)
 
 

@@ -16,7 +16,9 @@ from canary.errors import CanaryError
 EXAMPLES = int(os.environ.get("CANARY_FUZZ", "0"))
 FEW = 60
 TRIED: Counter[str] = Counter()
-"""Examples by property, of this process."""
+"""Examples by property, of this process; reports carry them to where they are added up."""
+PROPERTY = "examples"
+"""The name of a report's property that has the count."""
 
 _T = TypeVar("_T")
 _Test = TypeVar("_Test", bound=Callable[..., None])
