@@ -7,9 +7,12 @@ A kind is a verb, a resource with its subresource, and which object of a canary 
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+
+from aiohttp import web
 
 from canary.errors import Conflict, NotFound
 from canary.ports import LEASE
@@ -19,6 +22,8 @@ from tests.api.process import Process
 from tests.api.proxy import Between, Cut
 
 TARGET = "checkout"
+DEAD_S = 0.5
+"""Within this time of a kill what arrives was sent by the one that was killed: another needs longer to begin."""
 NAMELESS = frozenset({"configmaps", "controllerrevisions", "events", "leases", "replicasets", "secrets"})
 """What has names that nobody can foretell, or one name only."""
 
@@ -55,6 +60,7 @@ class Victim:
     spared: frozenset[str] = frozenset()
     armed: bool = False
     killed_at: list[str] = field(default_factory=list)
+    _dying_until: float = 0.0
     _heirs: set[asyncio.Task[None]] = field(default_factory=set)
 
     def start(self) -> Process:
@@ -68,8 +74,18 @@ class Victim:
         """Whether the controller is to be killed at this effect."""
         return self.armed and effect(asked) not in {*self.killed_at, *self.spared}
 
+    @property
+    def dying(self) -> bool:
+        """Whether the controller is about to be killed, or was a moment ago: no write of its may have an effect."""
+        return time.monotonic() < self._dying_until
+
+    def doom(self) -> None:
+        """Let the controller have no further effect until it is killed."""
+        self._dying_until = time.monotonic() + DEAD_S
+
     def kill(self, asked: Request) -> None:
         """Kill the controller at this effect, and let another begin."""
+        self.doom()
         self.killed_at.append(effect(asked))
         self.it.processes[-1].kill()
         self.start()
@@ -92,19 +108,27 @@ class Killing(Between):
     def __init__(self) -> None:
         self.victims: dict[str, Victim] = {}
 
-    async def done(self, asked: Request) -> None:
-        victim = self._victim(asked, Moment.UNTOLD)
-        if victim is not None:
-            victim.kill(asked)
+    async def instead(self, asked: Request) -> web.Response | None:
+        victim = self.victims.get(asked.namespace)
+        if victim is not None and victim.dying and asked.writes:
             raise Cut
+        return None
+
+    async def done(self, asked: Request) -> None:
+        victim = self._victim(asked)
+        if victim is None:
+            return
+        if victim.moment is Moment.TOLD:
+            victim.doom()  # it may act upon its answer before it is killed
+            return
+        victim.kill(asked)
+        raise Cut
 
     async def answered(self, asked: Request) -> None:
-        victim = self._victim(asked, Moment.TOLD)
+        victim = self._victim(asked)
         if victim is not None:
             victim.kill(asked)
 
-    def _victim(self, asked: Request, moment: Moment) -> Victim | None:
+    def _victim(self, asked: Request) -> Victim | None:
         victim = self.victims.get(asked.namespace)
-        if victim is None or victim.moment is not moment or not asked.writes or asked.code >= 400:
-            return None
-        return victim if victim.wants(asked) else None
+        return victim if victim is not None and asked.writes and asked.code < 400 and victim.wants(asked) else None
