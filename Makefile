@@ -20,8 +20,9 @@ help: ## Say what there is to make
 demo: $(INSTALLED) ## Ship a good and a bad version on this machine (MESH=istio)
 	$(BIN)/canary demo --mesh $(MESH) $(ARGS)
 
+# Three workers on two processors: the two on a control plane wait for much of their time.
 test: $(INSTALLED) ## Run the tests (ARGS="tests/rollout -k pause")
-	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
+	$(BIN)/pytest -n 3 --dist loadgroup $(ARGS)
 
 # Four workers on two processors: three of them wait most of the time, for control planes and for traffic.
 test-faults: $(INSTALLED) ## Rollouts under faults: in memory by the thousand, on a control plane, under traffic (SEEDS=60, or SEEDS==17 to repeat one)

@@ -17,7 +17,7 @@ from tests.api.harness import QUICK, Harness
 from tests.api.people import closed
 from tests.builders import deployment, service, settings
 
-pytestmark = pytest.mark.xdist_group("api-own")
+pytestmark = pytest.mark.xdist_group("api-scenes")
 
 STEPS = "20@8s,50"
 IDLE_S = 20.0

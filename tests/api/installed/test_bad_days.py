@@ -11,7 +11,7 @@ from meshes.contract import Manifest
 from tests.api.harness import Harness, hold_as_before
 from tests.api.side_by_side import scene
 
-pytestmark = pytest.mark.xdist_group("api-installed")
+pytestmark = pytest.mark.xdist_group("api-scenes")
 
 ONBOARDED = ["Initializing", "Initialized"]
 

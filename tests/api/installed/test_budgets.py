@@ -14,7 +14,7 @@ from tests.api.harness import QUICK, Harness
 from tests.api.side_by_side import scene
 from tests.builders import deployment, service
 
-pytestmark = pytest.mark.xdist_group("api-installed")
+pytestmark = pytest.mark.xdist_group("api-scenes")
 
 NAMES = tuple(f"shop-{number}" for number in range(10))
 MINUTE_S = 60.0

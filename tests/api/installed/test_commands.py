@@ -15,7 +15,7 @@ from canary.rollout.phases import Phase
 from tests.api.harness import Harness, hold_as_before
 from tests.api.side_by_side import scene
 
-pytestmark = pytest.mark.xdist_group("api-installed")
+pytestmark = pytest.mark.xdist_group("api-scenes")
 
 HELD = "20@5m,40"
 

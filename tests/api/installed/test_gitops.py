@@ -10,7 +10,7 @@ from tests.api.gitops_lives import promoted_under, rolled_back_under, widened_un
 from tests.api.harness import Harness
 from tests.api.side_by_side import scene
 
-pytestmark = pytest.mark.xdist_group("api-installed")
+pytestmark = pytest.mark.xdist_group("api-scenes")
 
 
 @scene

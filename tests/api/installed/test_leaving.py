@@ -16,7 +16,7 @@ from tests.api.harness import Harness, hold_as_before
 from tests.api.side_by_side import scene
 from tests.builders import canary
 
-pytestmark = pytest.mark.xdist_group("api-installed")
+pytestmark = pytest.mark.xdist_group("api-scenes")
 
 
 @scene

@@ -22,7 +22,7 @@ from tests.api.installing import granted
 from tests.api.side_by_side import Ensemble, scene
 from tests.builders import PORT, autoscaler, config_map, metadata, secret, service
 
-pytestmark = pytest.mark.xdist_group("api-installed")
+pytestmark = pytest.mark.xdist_group("api-scenes")
 
 
 async def lived(it: Harness, scaler: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from canary.rollout.phases import Phase
 from tests.api.harness import Harness
 from tests.api.side_by_side import scene
 
-pytestmark = pytest.mark.xdist_group("api-own")
+pytestmark = pytest.mark.xdist_group("api-scenes")
 
 LONGER_THAN_A_STEP_S = 12.0
 

@@ -13,7 +13,7 @@ from tests.api.configured import copied, onboarded, read_by
 from tests.api.harness import Harness
 from tests.api.side_by_side import scene
 
-pytestmark = pytest.mark.xdist_group("api-own")
+pytestmark = pytest.mark.xdist_group("api-scenes")
 
 
 @scene

@@ -19,7 +19,7 @@ from tests.api.process import Process
 from tests.api.side_by_side import scene
 from tests.builders import service
 
-pytestmark = pytest.mark.xdist_group("api-own")
+pytestmark = pytest.mark.xdist_group("api-scenes")
 
 ONBOARDED = ["Initializing", "Initialized"]
 PROMOTED = [*ONBOARDED, "Progressing", "Promoting", "Finalizing", "Succeeded"]

@@ -10,7 +10,7 @@ from tests.api.harness import Harness
 from tests.api.side_by_side import scene
 from tests.api.waiting import waited
 
-pytestmark = pytest.mark.xdist_group("api-own")
+pytestmark = pytest.mark.xdist_group("api-scenes")
 
 
 @scene
