@@ -10,6 +10,7 @@ from typing import Any
 
 from canary.controller.act import Act
 from canary.controller.config import Configs
+from canary.controller.memo import Memo
 from canary.controller.merge import exact
 from canary.controller.names import resource_version
 from canary.controller.observe import Observation, observe
@@ -74,6 +75,8 @@ class Driver:
     said: list[str] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     pull_errors: PullErrors = field(default_factory=PullErrors)
+    _statuses: Memo[Status] = field(default_factory=lambda: Memo(status_from_json))
+    _plan: tuple[Any, Timing, str, Plan] | None = None
 
     @property
     def canary(self) -> Manifest:
@@ -81,11 +84,17 @@ class Driver:
 
     @property
     def status(self) -> Status:
-        return status_from_json(self.canary.get("status"))
+        stored = self.canary.get("status")
+        return self._statuses(stored) if stored else Status()
 
     @property
     def plan(self) -> Plan:
-        return plan_from(self.canary, timing=self.timing, default_mesh=self.mesh.name)
+        """What the Canary's spec asks for, read again when it is another: four times a pass would be a third of it."""
+        live, mesh = self.canary, self.mesh.name
+        spec = live["spec"]
+        if self._plan is None or self._plan[0] is not spec or self._plan[1:3] != (self.timing, mesh):
+            self._plan = (spec, self.timing, mesh, plan_from(live, timing=self.timing, default_mesh=mesh))
+        return self._plan[3]
 
     def observe(self, status: Status | None = None) -> Observation:
         live = self.cluster.get(ref(CANARY))
