@@ -12,8 +12,8 @@ from tests.api.control_plane import ControlPlane, assets_folder, control_plane
 from tests.api.harness import Harness, harness
 from tests.api.installing import CRDS, install
 
-MESHES = ("gateway-api", "istio", "linkerd")
-"""The folders with the CRDs of the meshes. Kuma's come and go: each test of it has its own release."""
+MESHES = ("gateway-api", "istio", "kuma", "linkerd")
+"""The folders with the CRDs of the meshes. Kuma's come and go later: each test of it has its own release."""
 
 
 @pytest.fixture(scope="session")
