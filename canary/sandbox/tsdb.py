@@ -122,10 +122,11 @@ class Store:
     def select(self, matchers: Sequence[Matcher]) -> Iterator[StoredSeries]:
         """Yield the series that pass all matchers."""
         names = [matcher.value for matcher in matchers if (matcher.name, matcher.kind) == (NAME, MatchKind.EQUAL)]
-        rest = [matcher for matcher in matchers if (matcher.name, matcher.kind) != (NAME, MatchKind.EQUAL)]
+        equal = frozenset((each.name, each.value) for each in matchers if each.kind is MatchKind.EQUAL and each.value)
+        rest = [each for each in matchers if each.kind is not MatchKind.EQUAL or not each.value]
         for group in self._groups(names):
-            for series in group.values():
-                if all(matcher.accepts(series.labels) for matcher in rest):
+            for labels, series in group.items():
+                if equal <= labels and all(matcher.accepts(series.labels) for matcher in rest):
                     yield series
 
     def _groups(self, names: Sequence[str]) -> Iterable[dict[frozenset[tuple[str, str]], StoredSeries]]:
