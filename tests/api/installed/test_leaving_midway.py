@@ -12,7 +12,7 @@ from tests.api.harness import Harness, hold_as_before
 from tests.api.installed.test_leaving import in_mid_rollout, own_canary
 from tests.api.side_by_side import scene
 
-pytestmark = pytest.mark.xdist_group("api-installed")
+pytestmark = pytest.mark.xdist_group("api-scenes")
 
 
 async def canary_deleted(it: Harness, propagation: Propagation, *finalizers: str) -> None:
