@@ -31,9 +31,10 @@ from canary.controller.echoes import Echoes
 from canary.controller.grouping import Grouper
 from canary.controller.leader import Elector, Guarded
 from canary.controller.queue import Handler, Key, KeyQueue, is_expected
-from canary.controller.reconcile import Reconciler, Tools
+from canary.controller.reconcile import Reconciler
 from canary.controller.shim import Shim
 from canary.controller.tell import Teller
+from canary.controller.tools import Tools, Turns
 from canary.controller.watch import Routing, Watch
 from canary.controller.witness import timed
 from canary.errors import CanaryError, ConfigError, Unavailable
@@ -124,7 +125,7 @@ async def control(outside: Outside, settings: Settings, *, epoch: str, telemetry
         mesh_named=mesh_named,
         epoch=epoch,
         witness=telemetry,
-        busy=lambda: len(passes) > 0,
+        turns=Turns(lambda: passes),
         echoes=echoes,
     )
     passes = _queue("passes", Reconciler(tools), telemetry)

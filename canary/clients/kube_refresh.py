@@ -6,17 +6,20 @@ the watches do not need. Without a resourceVersion the API server answers it fro
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from canary.clients.discovery import Resource
 from canary.clients.kube_cache import Cache
 from canary.clients.kube_http import Call, KubeHttp
 from canary.clients.kube_shape import items_in, reading
 from canary.index import Selection
+from meshes.contract import Manifest, ObjectRef
 
 
 async def refreshed(http: KubeHttp, cache: Cache, resource: Resource, selection: Selection) -> None:
     """Take what is selected into the cache as it is now. Raises what the request raises; nothing was taken then."""
     namespace = selection.namespace if resource.namespaced else ""
-    before = cache.listed(selection.kind, namespace, selection.labels)
+    before = _known(cache, namespace, selection)
     labels = ",".join(f"{label}={value}" for label, value in selection.labels.items())
     query = (
         *((("fieldSelector", f"metadata.name={selection.name}"),) if selection.name else ()),
@@ -29,7 +32,15 @@ async def refreshed(http: KubeHttp, cache: Cache, resource: Resource, selection:
         there = {(item["metadata"].get("namespace", ""), item["metadata"]["name"]) for item in items}
         for item in items:
             cache.put(selection.kind, {**named, **item})
-        for known in (one for one in before if selection.has(one)):
+        for known in before:
             metadata = known["metadata"]
             if (metadata.get("namespace", ""), metadata["name"]) not in there:
                 cache.drop(selection.kind, known, ended=False)
+
+
+def _known(cache: Cache, namespace: str, selection: Selection) -> Sequence[Manifest]:
+    """Return what the cache has of a selection, without a look at the objects beside it."""
+    if not selection.name:
+        return cache.listed(selection.kind, namespace, selection.labels)
+    known = cache.get(ObjectRef(selection.kind, namespace, selection.name))
+    return [known] if known is not None and selection.has(known) else []

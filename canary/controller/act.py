@@ -8,6 +8,7 @@ again from fresh reads. What is taken away for good is the business of `removal`
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from canary.controller import objects
@@ -34,11 +35,17 @@ from canary.rollout.model import ApexWanted, Decision, PrimaryWanted, Removal, S
 from meshes.contract import Manifest, Mesh, RouteError
 
 
+async def _at_once() -> bool:
+    """Give way to nobody."""
+    return False
+
+
 @dataclass(slots=True, kw_only=True)
 class Act:
     """The writes of one pass. `seen` is the observation; each object is kept up to date as it is written.
 
-    `canary` is the Canary as the write of the status left it; `drift` knows who edits its objects.
+    `canary` is the Canary as the write of the status left it; `drift` knows who edits its objects. `give_way` is
+    awaited once traffic was taken away: what tidies up keeps nobody waiting whose traffic is still there.
     """
 
     cluster: Cluster
@@ -47,6 +54,7 @@ class Act:
     decision: Decision
     canary: Manifest
     drift: Drift | None = None
+    give_way: Callable[[], Awaitable[bool]] = _at_once
     target: Manifest | None = field(init=False)
     primary: Manifest | None = field(init=False)
     service: Manifest | None = field(init=False)
@@ -73,7 +81,10 @@ class Act:
             await self._take_in_hand()
         await self._stamp()
         await self._store()
+        before = self.route
         refused = await self._split(raising=False)
+        if self.route is not before and self.seen.world.apex.narrow:
+            await self.give_way()
         await self._pin()
         if wanted.primary is not None:
             await self._primary(wanted.primary)

@@ -1,4 +1,7 @@
-"""When a pass is to be followed by another one, beside what the rules say of time. Pure."""
+"""When a pass is to be followed by another one, beside what the rules say of time, and when it lets others go first.
+
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +35,16 @@ def earlier(*waits: timedelta | None) -> timedelta | None:
 def at_latest(status: Status) -> timedelta | None:
     """Return when to look again whatever is waited for: nothing that goes on may hang for an event that was missed."""
     return None if status.phase is None or status.phase.at_rest else AT_LATEST
+
+
+def only_tells(before: Status, decision: Decision, seen: Observation) -> bool:
+    """Return whether a pass moves no traffic and begins or ends nothing, so that it may wait for those that do.
+
+    What it writes by is then up to a second old; each write still meets a conflict where an object changed meanwhile.
+    """
+    after, split = decision.status, seen.world.split.weight
+    same = (after.phase, after.weight, after.revision) == (before.phase, before.weight, before.revision)
+    return same and decision.weight in (None, split) and seen.world.apex.narrow
 
 
 def would_find_nothing(before: Status, decision: Decision, it: Pass) -> bool:

@@ -1,8 +1,8 @@
 """Which canary is looked at when: one pass at a time for a key, many keys at once, repeats folded into one.
 
-Who was served longest ago comes first. When hundreds of canaries are told of something in the same second, each has its
-first pass, which takes a bad version's traffic away, before any has the next ones, which tidy up after it; with no
-queue the order says nothing, and nobody waits for ever.
+Who was served in the last seconds comes after all others, longest ago first. When hundreds of canaries are told of
+something in the same second, each has its first pass, which takes a bad version's traffic away, before any has the next
+ones, which tidy up after it; nobody waits for ever.
 
 Not its job: what a pass does. A pass that fails is tried again after a delay that doubles with each failure, has
 jitter, and never passes ten seconds.
@@ -23,9 +23,13 @@ from canary.errors import CanaryError, Conflict, Unavailable
 FIRST_DELAY_S = 0.2
 LONGEST_DELAY_S = 10.0
 LONGEST_COURTESY_S = 1.0
-"""How long a queue waits at most for one that goes first."""
-REMEMBERED_S = 10.0
-"""How long it is known when a key was served that asks for nothing more; whoever waits longer comes first anyway."""
+"""How long a queue waits at most for one that goes first, and a pass that gives way for those that wait."""
+SHORT_TURN_S = 0.003
+"""A turn of the event loop that takes longer tells that those under way keep the processor busy."""
+LONGEST_TURNS_S = 0.03
+"""How long the next pass waits at most for a short turn."""
+SERVED_S = 3.0
+"""How long a key that was served comes after those that were not."""
 
 Key = tuple[str, str]
 """Namespace and name."""
@@ -43,6 +47,7 @@ class _Entry:
     running: bool = False
     failures: int = 0
     hurried: bool = False
+    cut: bool = False
     not_before: float = 0.0
     due_at: float = 0.0
     timer: asyncio.TimerHandle | None = None
@@ -117,7 +122,9 @@ class KeyQueue:
     def _is_due(self, key: Key, entry: _Entry) -> None:
         entry.due_at = asyncio.get_running_loop().time()
         self._calm.clear()
-        heappush(self._due, (self._served.get(key, 0.0), next(self._order), key))
+        served = self._served.get(key, 0.0)
+        lately = served if served > entry.due_at - SERVED_S else 0.0
+        heappush(self._due, (lately, next(self._order), key))
 
     def add_after(self, key: Key, delay_s: float) -> None:
         """Ask for a pass in `delay_s` seconds, unless one is asked for before."""
@@ -145,18 +152,58 @@ class KeyQueue:
                         if self._after is not None:
                             await self._after.quiet()
                         _, _, key = heappop(self._due)
-                        if not self._due:
-                            self._calm.set()
                         entry = self._entries[key]
                         entry.dirty, entry.running = False, True
                         self._running += 1
                         self._is_served(key)
                         passes.create_task(self._work(key, entry), name=f"pass {key[0]}/{key[1]}")
-                        await asyncio.sleep(0)  # those under way go on before one more begins
+                        if not self._due:
+                            self._calm.set()
+                        await self._short_turn()
         finally:
             for entry in self._entries.values():
                 if entry.timer is not None:
                     entry.timer.cancel()
+
+    async def _short_turn(self) -> None:
+        """Wait while those under way keep the processor busy: one more would only hold all of them up.
+
+        Whoever waits for an answer keeps nobody waiting, however many they are.
+        """
+        loop = asyncio.get_running_loop()
+        began = turned = loop.time()
+        while True:
+            await asyncio.sleep(0)
+            now = loop.time()
+            if now - turned < SHORT_TURN_S or now - began > LONGEST_TURNS_S:
+                return
+            turned = now
+
+    async def give_way(self) -> bool:
+        """Within a pass, let those begin that wait, for at most LONGEST_COURTESY_S seconds; none is kept out by it.
+
+        Return whether there were any.
+        """
+        if not self._due:
+            return False
+        self._running -= 1
+        self._wake.set()
+        try:
+            await self.quiet()
+        finally:
+            self._running += 1
+        return True
+
+    def is_outdated(self, key: Key) -> bool:
+        """Return whether a pass that let others go first had better end, since its key was asked for again meanwhile.
+
+        It then does not count as one: the next comes in its place. Never twice in a row.
+        """
+        entry = self._entries[key]
+        entry.cut = entry.dirty and not entry.cut
+        if entry.cut:
+            self._served.pop(key, None)
+        return entry.cut
 
     async def quiet(self) -> None:
         """Wait until every key that is due has a worker, for at most LONGEST_COURTESY_S seconds."""
@@ -169,7 +216,7 @@ class KeyQueue:
         now = asyncio.get_running_loop().time()
         self._served.pop(key, None)
         self._served[key] = now  # the order of the dict is that of the times
-        while (oldest := next(iter(self._served))) != key and self._served[oldest] < now - REMEMBERED_S:
+        while (oldest := next(iter(self._served))) != key and self._served[oldest] < now - SERVED_S:
             del self._served[oldest]
 
     async def _work(self, key: Key, entry: _Entry) -> None:

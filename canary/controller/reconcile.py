@@ -7,7 +7,7 @@ was under way. Not its job: deciding (canary.rollout), what a write looks like (
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,15 +15,12 @@ import structlog
 
 from canary.controller import lines
 from canary.controller.act import Act
-from canary.controller.again import at_latest, earlier, until_calm, would_find_nothing
-from canary.controller.announcing import Announcer
-from canary.controller.answering import Busy, drop_command, is_answered_now
-from canary.controller.asking import Asker, Errand, moment_of
-from canary.controller.config import WHILE_FILLING, Configs
+from canary.controller.again import at_latest, earlier, only_tells, until_calm, would_find_nothing
+from canary.controller.answering import drop_command, is_answered_now
+from canary.controller.asking import Errand, moment_of
+from canary.controller.config import WHILE_FILLING
 from canary.controller.confirm import look_again
 from canary.controller.drift import Drift
-from canary.controller.echoes import Echoes
-from canary.controller.grouping import Grouper
 from canary.controller.measure import Measurement
 from canary.controller.memo import Memo
 from canary.controller.merge import exact
@@ -35,43 +32,22 @@ from canary.controller.pods import PullErrors
 from canary.controller.queue import Key
 from canary.controller.shim import annotation_faults
 from canary.controller.sides import Sight
-from canary.controller.tell import About, Teller
-from canary.controller.witness import Witness
+from canary.controller.tell import About
+from canary.controller.tools import Tools
 from canary.errors import CanaryError, ConfigError, Unavailable
-from canary.ports import CANARY, DEPLOYMENT, Clock, Cluster, Metrics, ref_of
+from canary.ports import CANARY, DEPLOYMENT, ref_of
 from canary.rollout.decide import decide
-from canary.rollout.model import Answer, Decision, Fault, Notice, Plan, Question, Side, Status, Timing
+from canary.rollout.model import Answer, Decision, Fault, Notice, Plan, Question, Side, Status
 from canary.rollout.questions import questions
 from canary.rollout.situation import Pass
 from canary.rollout.values import replace
-from canary.spec.status import status_from_json, status_to_json
-from meshes.contract import Manifest, Mesh, ObjectRef
+from canary.spec.status import status_from_json, status_to_json, storable
+from meshes.contract import Manifest, ObjectRef
 
 WHILE_ASKING = timedelta(seconds=1)
 """How long a pass that waits for answers waits at least before it looks again; the answers wake it before."""
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tools:
-    """What a pass works with. `mesh_named` returns an adapter or raises ConfigError; `epoch` names this leadership."""
-
-    cluster: Cluster
-    configs: Configs
-    metrics: Metrics
-    grouper: Grouper
-    asker: Asker
-    clock: Clock
-    teller: Teller
-    announcer: Announcer
-    timing: Timing
-    default_mesh: str
-    mesh_named: Callable[[str], Mesh]
-    epoch: str
-    witness: Witness
-    busy: Busy
-    echoes: Echoes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,8 +87,7 @@ class Reconciler:
         """
         canary = self._tools.cluster.get(ObjectRef(CANARY, *key))
         if canary is None:
-            memories = (self._written, self._epochs, self._pull_errors, self._unread, self._drifts)
-            for memory in memories:
+            for memory in (self._written, self._epochs, self._pull_errors, self._unread, self._drifts):
                 memory.pop(key, None)
             self._tools.asker.forget(key)
             self._tools.witness.gone(key)
@@ -177,6 +152,10 @@ class Reconciler:
         plan, status, seen = found.plan, found.status, found.seen
         decision = replace(decision, status=self._tools.teller.remember(status, decision, plan))
         decision = replace(decision, status=self._fenced(key, canary, found.wanted.noted(decision.status)))
+        turns = self._tools.turns
+        if only_tells(status, decision, seen) and await turns.give_way() and turns.is_outdated(key):
+            lines.reconciled(status, status, "Something changed while others went first: it is looked at anew")
+            return timedelta(0)
         written = await self._write_status(key, canary, status, decision.status)
         self._tools.witness.seen(key, decision.status, plan.checks)
         it = Pass(plan=plan, status=decision.status, world=seen.world, now=found.now)
@@ -184,6 +163,7 @@ class Reconciler:
         drift = self._drifts.setdefault(key, Drift(self._tools.clock))
         cluster = self._tools.cluster
         act = Act(cluster=cluster, mesh=found.wanted.mesh, seen=seen, decision=decision, canary=written, drift=drift)
+        act.give_way = turns.give_way
         try:
             await act.run()
         except CanaryError as failure:
@@ -191,7 +171,7 @@ class Reconciler:
             await self._announce(act, it, at_once=False)  # the status says it: nobody would tell it later
             raise
         self._tools.configs.ended(key, None)
-        answered = is_answered_now(status, decision, self._tools.busy)
+        answered = is_answered_now(status, decision, turns.busy)
         await self._announce(act, it, at_once=answered)
         if answered:
             await drop_command(act)
@@ -291,7 +271,14 @@ class Reconciler:
             ref_of(canary), {"status": patch}, resource_version=resource_version(canary), subresource="status"
         )
         self._written[key] = written.get("status") or {}
+        self._know(key, wanted, after)
         return written
+
+    def _know(self, key: Key, wanted: Manifest, status: Status) -> None:
+        """Remember what the status that is stored now says, unless another writer's is there already."""
+        stored = (self._tools.cluster.get(ObjectRef(CANARY, *key)) or {}).get("status") or {}
+        if not exact(stored, wanted):
+            self._statuses.know(stored, storable(status), of=key)
 
     async def _announce(self, act: Act, it: Pass, *, at_once: bool) -> None:
         trouble = self._tools.teller.also(it, act.hands.repaired, act.canary["metadata"]["uid"])

@@ -41,7 +41,7 @@ def status_to_json(status: Status) -> dict[str, Any]:
 
     What JSON has no number for, NaN and Inf, is left out.
     """
-    status = _storable(status)
+    status = storable(status)
     named: dict[str, Any] = {
         "phase": status.phase.value if status.phase else None,
         "weight": status.weight,
@@ -103,8 +103,8 @@ def _remembered(stored: Mapping[str, Any]) -> Mapping[str, Any]:
     return memory
 
 
-def _storable(status: Status) -> Status:
-    """Bound what can grow, and leave out numbers that JSON does not have."""
+def storable(status: Status) -> Status:
+    """Return the status as it is stored: what can grow is bounded, and numbers that JSON does not have are left out."""
     checks = tuple(
         replace(
             check,

@@ -28,11 +28,12 @@ _End = tuple[str, datetime, Outcome]
 class _Known:
     """One canary. `status` is None while it cannot be read; `judged` has the newest evaluation of each check.
 
-    `text` has its lines of each row, None when it changed since.
+    `plan` is what `checks` was made from; `text` has its lines of each row, None when it changed since.
     """
 
     status: Status | None = None
     history: frozenset[_End] = frozenset()
+    plan: Sequence[Check] = ()
     checks: Mapping[str, Check] = field(default_factory=dict)
     judged: dict[str, tuple[datetime, Result]] = field(default_factory=dict)
     ended: Counter[Outcome] = field(default_factory=Counter)
@@ -54,6 +55,9 @@ class Canaries:
             known = self._known[key] = _Known()
             if status is not None:
                 known.history, known.judged = frozenset(map(_end, status.history)), _judged(status.checks)
+        elif known.status is status and known.plan is checks:
+            return
+        known.plan = checks
         known.status, known.text = status, None
         if status is not None:
             self._count(known, status)

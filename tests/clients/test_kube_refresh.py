@@ -81,6 +81,13 @@ async def test_one_object_is_sought_by_its_name() -> None:
     assert heard == [(Change.DELETED, "a", "1")]
 
 
+async def test_one_object_that_is_sought_costs_no_look_at_those_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    cache, heard = holding(pod("a", 1), pod("b", 2))
+    monkeypatch.setattr(cache, "listed", lambda *_: pytest.fail("it looked through the namespace"))
+    await refreshed(Answering(listed(pod("a", 9))), cache, PODS, Selection(kind=POD, namespace="shop", name="a"))
+    assert heard == [(Change.MODIFIED, "a", "9")]
+
+
 async def test_an_object_that_only_lost_its_labels_comes_back_with_its_next_event() -> None:
     cache, heard = holding(pod("a", 1))
     await refreshed(Answering(listed()), cache, PODS, OURS)

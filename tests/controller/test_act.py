@@ -68,6 +68,28 @@ async def test_what_takes_traffic_goes_first_and_what_gives_it_last(cluster: InM
     ]
 
 
+@pytest.mark.parametrize(("weight", "gives_way"), [(0, True), (50, False)])
+async def test_once_traffic_is_taken_away_those_that_wait_go_first(
+    cluster: InMemoryCluster, weight: int, gives_way: bool
+) -> None:
+    driver = await onboarded(cluster)
+    push(cluster, NEW)
+    await driver.until(lambda: driver.status.weight == 25)
+    await driver.for_a_while(2)
+    recorder, seen = Recorder(cluster), driver.observe()
+
+    async def give_way() -> bool:
+        recorder.calls.append("give way")
+        return True
+
+    tidied = decision(driver, weight=weight, wanted=Wanted(target=TargetWanted(replicas=0, held=False)))
+    act = Act(cluster=cluster, mesh=driver.mesh, seen=seen, decision=tidied, canary=seen.canary)
+    act.give_way = give_way
+    await act.run()
+    taken, tidies = "patch VirtualService checkout", "patch Deployment checkout"
+    assert recorder.calls == ([taken, "give way", tidies] if gives_way else [tidies, taken])
+
+
 async def test_hold_and_first_scale_up_are_one_write(cluster: InMemoryCluster) -> None:
     driver = await onboarded(cluster)
     push(cluster, OLD)

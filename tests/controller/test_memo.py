@@ -73,3 +73,17 @@ def test_what_nobody_asks_for_is_forgotten_after_a_minute() -> None:
     assert len(sizes) == 2
     assert sizes(busy) == 1
     assert len(sizes) == 2
+
+
+def test_what_somebody_knows_is_not_computed() -> None:
+    def never(part: Mapping[str, Any]) -> str:
+        raise AssertionError(part)
+
+    memo: Memo[str] = Memo(never, kept=2)
+    parts = [{"a": 1}, {"a": 1}, {"a": 1}]
+    for number, part in enumerate(parts):
+        memo.know(part, f"answer {number}", of=number)
+    assert [memo(parts[number], of=number) for number in (1, 2)] == ["answer 1", "answer 2"]
+    assert len(memo) == 2
+    with pytest.raises(AssertionError):
+        memo({"a": 1}, of=2)

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from canary.controller.queue import Key, KeyQueue
+from canary.controller.queue import LONGEST_COURTESY_S, SERVED_S, SHORT_TURN_S, Key, KeyQueue
 from tests.controller.test_queue import A, B, Passes, takes_a_second
 
 pytestmark = pytest.mark.looptime
@@ -63,6 +63,101 @@ async def test_a_queue_lets_another_go_first_but_not_for_ever() -> None:
         telling.cancel()
         await asyncio.wait([telling])
     assert told == [pytest.approx(1.0), pytest.approx(10.2 + 0.1 + 1.0)]
+
+
+async def test_who_was_served_long_ago_waits_behind_nobody_that_came_later() -> None:
+    passes = Passes(takes_a_second, at_once=1)
+    async with passes.running() as queue:
+        queue.add(A)
+        await asyncio.sleep(1 + SERVED_S)
+        queue.add(B)
+        await asyncio.sleep(0.5)
+        queue.add(A)
+        queue.add(("shop", "c"))
+        await asyncio.sleep(10)
+    assert [key for key, _ in passes.began] == [A, B, A, ("shop", "c")]
+
+
+async def test_a_pass_that_gives_way_goes_on_once_those_that_waited_began_and_keeps_nobody_out() -> None:
+    order: list[str] = []
+
+    async def gives_way(key: Key) -> None:
+        order.append(f"{key[1]} begins")
+        await asyncio.sleep(1)
+        await passes.queue.give_way()
+        order.append(f"{key[1]} goes on")
+
+    passes = Passes(gives_way, at_once=1)
+    async with passes.running() as queue:
+        for key in (A, B):
+            queue.add(key)
+        await asyncio.sleep(10)
+    assert order == ["a begins", "b begins", "a goes on", "b goes on"]
+
+
+async def test_a_pass_gives_way_for_a_second_at_most() -> None:
+    went_on: list[float] = []
+
+    async def gives_way(key: Key) -> None:
+        if key == A:
+            await passes.queue.give_way()
+            went_on.append(asyncio.get_running_loop().time())
+        else:
+            await asyncio.sleep(60)
+
+    passes = Passes(gives_way, at_once=1)
+    async with passes.running() as queue:
+        for key in (A, B, ("shop", "c")):
+            queue.add(key)
+        await asyncio.sleep(100)
+    assert went_on == [LONGEST_COURTESY_S]
+
+
+async def test_a_pass_that_is_outdated_by_what_came_meanwhile_comes_again_before_those_that_were_served() -> None:
+    outdated: list[bool] = []
+
+    async def gives_way(key: Key) -> None:
+        if key == A and len(outdated) < 3:
+            passes.queue.add(A)
+            outdated.append(passes.queue.is_outdated(A))
+        await asyncio.sleep(1)
+
+    passes = Passes(gives_way, at_once=1)
+    async with passes.running() as queue:
+        await asyncio.sleep(100)
+        queue.add(B)
+        await asyncio.sleep(0.5)
+        queue.add(A)
+        queue.add(B)
+        await asyncio.sleep(10)
+    assert outdated == [True, False, True]
+    assert [key for key, _ in passes.began] == [B, A, A, B, A, A]
+
+
+@pytest.mark.parametrize(("busy", "order"), [(True, ["a 3", "b 0"]), (False, ["b 0", "a 3"])])
+async def test_none_begins_while_those_under_way_keep_the_processor_busy(
+    monkeypatch: pytest.MonkeyPatch, busy: bool, order: list[str]
+) -> None:
+    turned: list[str] = []
+    at = 0.0
+
+    async def turns(key: Key) -> None:
+        nonlocal at
+        for number in range(4):
+            turned.append(f"{key[1]} {number}")
+            at += 2 * SHORT_TURN_S if busy else 0.0
+            await asyncio.sleep(0)
+
+    passes = Passes(turns)
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(loop, "time", lambda: at)
+    monkeypatch.setattr("canary.controller.queue.LONGEST_TURNS_S", 60.0)
+    async with passes.running() as queue:
+        for key in (A, B):
+            queue.add(key)
+        for _ in range(40):
+            await asyncio.sleep(0)
+    assert [each for each in turned if each in order] == order
 
 
 async def test_a_started_pass_goes_on_before_the_next_one_begins() -> None:
