@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
 from canary.clients.kube_http import Call, KubeHttp, connect
 from canary.spec.crd import crd
@@ -22,6 +21,7 @@ from tests.api.test_doctor_table import (
     assert_fails,
     services,
 )
+from tests.yaml_files import document
 
 __all__ = ["around", "services"]
 
@@ -97,7 +97,7 @@ async def test_a_mesh_whose_routes_are_not_served_is_told(nothing: tuple[Around,
 def definition_of(name: str) -> JSON:
     """The CRD of that name, as the Gateway API has it."""
     path = Path(os.environ[CRDS]) / "gateway-api" / f"{name}.yaml"
-    found: JSON = yaml.safe_load(path.read_text(encoding="utf-8"))
+    found: JSON = document(path)
     return found
 
 

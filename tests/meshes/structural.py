@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+
+from tests.yaml_files import document
 
 TYPES: Mapping[str, type | tuple[type, ...]] = {
     "object": dict,
@@ -51,7 +52,7 @@ def faults(crd: Path, manifest: Mapping[str, Any]) -> list[str]:
 
 @cache
 def _spec(crd: Path) -> Mapping[str, Any]:
-    spec: Mapping[str, Any] = yaml.safe_load(crd.read_text())["spec"]
+    spec: Mapping[str, Any] = document(crd)["spec"]
     return spec
 
 
