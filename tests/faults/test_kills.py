@@ -29,7 +29,8 @@ PATIENCE_S = 280.0
 READS = frozenset({"get", "list", "watch"})
 WRITES = ("create", "patch", "delete")
 EVERYWHERE = frozenset({"create events", "patch leases"})
-"""What there is in every life; one of them is enough."""
+SHARED = EVERYWHERE | {"create configmaps", "patch horizontalpodautoscalers checkout", "patch replicasets"}
+"""What there is in more than one life, by the same code: one or two of them, which LIVES says, are enough."""
 
 
 async def there(it: Harness, **annotations: str) -> None:
@@ -124,15 +125,12 @@ LIVES: dict[Life, frozenset[str]] = {
             "patch canaries checkout",
             "patch canaries/status checkout",
             "patch deployments checkout",
-            "patch horizontalpodautoscalers checkout",
-            "patch replicasets",
             "patch services checkout",
         }
     ),
     promotion: frozenset(
         {
             *EVERYWHERE,
-            "create configmaps",
             "create controllerrevisions",
             "patch canaries/status checkout",
             "patch deployments -primary",
@@ -148,7 +146,6 @@ LIVES: dict[Life, frozenset[str]] = {
             "create controllerrevisions",
             "patch canaries/status checkout",
             "patch deployments checkout",
-            "patch horizontalpodautoscalers checkout",
             "patch services -canary",
             "patch virtualservices checkout",
         }
@@ -187,7 +184,7 @@ async def killed(it: Harness, life: Life, moment: Moment) -> None:
     killing = Killing()
     async with proxy(it.plane.url, killing) as url:
         through = kubeconfig_through(url, it.plane.folder / "controller.kubeconfig", it.folder / "through.kubeconfig")
-        victim = killing.victims[it.namespace] = Victim(it, moment, through, EVERYWHERE - LIVES[life])
+        victim = killing.victims[it.namespace] = Victim(it, moment, through, SHARED - LIVES[life])
         await life(it, victim)
         faults = {"killed": len(victim.killed_at)}
         it.notes[TALE] = tale(f"{life.__name__}, killed {moment}", faults, ON_A_CONTROL_PLANE)
