@@ -30,7 +30,7 @@ from canary.controller.revisions import stored_revision, template_in
 from canary.controller.scalers import change
 from canary.controller.sets import within_reach
 from canary.errors import Rejected
-from canary.ports import Cluster, ref_of
+from canary.ports import Cluster, Propagation, ref_of
 from canary.rollout.model import ApexWanted, Decision, PrimaryWanted, Removal, ScalerWanted
 from meshes.contract import Manifest, Mesh, RouteError
 
@@ -97,8 +97,7 @@ class Act:
         await self._autoscale()
         await self._candidate()
         refused = await self._split(raising=True) or refused
-        if wanted.release_primary and self.primary is not None:
-            self.primary = await self.hands.release(self.primary, PRIMARY_FINALIZER)
+        await self._let_primary_go()
         await remove(self)
         await self._forget_revisions()
         await self._keep_from_others()
@@ -200,6 +199,21 @@ class Act:
             wish = {"made": made, "replicas": wanted.replicas}
             self.primary = await self.hands.keep(self.primary, primary_patch(self.primary, made, wanted), wish)
 
+    async def _let_primary_go(self) -> None:
+        """Free the ReplicaSets of a deleted `-primary` or take our finalizer away: one a pass, the freeing takes time.
+
+        A second deletion overrides how the first one deletes: as an orphan, the garbage collector ends who owns whom.
+        """
+        wanted, live = self.decision.wanted, self.primary
+        if live is None:
+            return
+        if wanted.free_primary:
+            for one, labels in within_reach(self.cluster, live, self.seen.name):
+                await self.hands.relabel(one, labels)
+            await self.hands.delete(live, Propagation.ORPHAN)
+        elif wanted.release_primary:
+            self.primary = await self.hands.release(live, PRIMARY_FINALIZER)
+
     async def _primary_size(self, wanted: PrimaryWanted) -> None:
         """Keep what serves at its size while there is nothing to make its other fields from."""
         live = self.primary
@@ -236,6 +250,8 @@ class Act:
     async def _keep_from_others(self) -> None:
         """Take the user's labels from ReplicaSets of `-primary`, last of all: it guards, and hinders nothing."""
         if self.primary is None or self.decision.wanted.primary is None:
+            return
+        if self.primary["metadata"].get("deletionTimestamp"):
             return
         for live, labels in within_reach(self.cluster, self.primary, self.seen.name):
             await self.hands.relabel(live, labels)

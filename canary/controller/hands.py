@@ -95,8 +95,8 @@ class Hands:
         self.wrote = True
         return await self.cluster.create(manifest)
 
-    async def delete(self, manifest: Manifest) -> None:
-        """Delete an object of ours; any other stays."""
+    async def delete(self, manifest: Manifest, propagation: Propagation = Propagation.BACKGROUND) -> None:
+        """Delete an object of ours; any other stays. One that is being deleted is so as told here from then on."""
         if not is_ours(manifest, self.target):
             return
         self.wrote = True
@@ -104,7 +104,7 @@ class Hands:
             ref_of(manifest),
             uid=uid_of(manifest),
             resource_version=resource_version(manifest),
-            propagation=Propagation.BACKGROUND,
+            propagation=propagation,
         )
 
     async def release(self, live: Manifest, finalizer: str) -> Manifest:

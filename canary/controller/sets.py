@@ -6,7 +6,7 @@ Without the user's labels nobody but a Deployment with our two as its selector c
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from canary.controller.indexes import sets_of
@@ -23,9 +23,9 @@ ORPHAN = "orphan"
 def within_reach(cluster: Cluster, primary: Manifest, target: str) -> Iterator[tuple[Manifest, dict[str, Any]]]:
     """Yield the ReplicaSets of `-primary` that bear labels of the user's, and what to make of these: None each.
 
-    None of one that is being deleted, nor of one with another selector: without those labels it would let go of them.
+    None of one with another selector: without those labels it would let go of them.
     """
-    if primary["metadata"].get("deletionTimestamp") or primary["spec"]["selector"] != primary_selector(target):
+    if primary["spec"]["selector"] != primary_selector(target):
         return
     for one in owned_sets(primary, sets_of(cluster, primary)):
         theirs = _theirs(one, target)
@@ -41,7 +41,12 @@ def _theirs(replica_set: Manifest, target: str) -> list[str]:
 
 def is_orphaned(cluster: Cluster, primary: Manifest) -> bool:
     """Return whether a deletion takes or took its ReplicaSets from `-primary`, which no finalizer of ours delays."""
-    return _is_taken_from(primary) or not owned_sets(primary, sets_of(cluster, primary))
+    return _is_taken_from(primary) or is_freed(cluster, primary)
+
+
+def is_freed(cluster: Cluster, primary: Manifest) -> bool:
+    """Return whether no ReplicaSet has `-primary` as its owner."""
+    return not owned_sets(primary, sets_of(cluster, primary))
 
 
 def without_owner(cluster: Cluster, namespace: str, target: str, primary: Manifest | None) -> list[Manifest]:
@@ -58,13 +63,22 @@ def _is_taken_from(primary: Manifest) -> bool:
 
 
 def are_left_alone(cluster: Cluster, primary: Manifest, target: str) -> bool:
-    """Return whether pods of a `-primary` that is deleted as an orphan go on, since nobody adopts their ReplicaSets."""
+    """Return whether pods of a `-primary` that is being deleted go on without it: nobody adopts their ReplicaSets.
+
+    What is within reach of others counts without its labels while they can still be taken from it.
+    """
     namespace, name = primary["metadata"]["namespace"], primary["metadata"]["name"]
-    serving = [one for one in without_owner(cluster, namespace, target, primary) if one["spec"].get("replicas", 1)]
+    orphans = without_owner(cluster, namespace, target, primary)
+    owned = () if _is_taken_from(primary) else owned_sets(primary, sets_of(cluster, primary))
+    reached = {uid_of(one): labels for one, labels in within_reach(cluster, primary, target)} if owned else {}
+    serving = [one for one in (*orphans, *owned) if one["spec"].get("replicas", 1)]
     others = [one for one in cluster.list(DEPLOYMENT, namespace) if one["metadata"]["name"] != name]
-    return bool(serving) and not any(
-        matches(other["spec"]["selector"], labels_of(one)) for one in serving for other in others
-    )
+    bare = [_without(labels_of(one), reached.get(uid_of(one), {})) for one in serving]
+    return bool(bare) and not any(matches(other["spec"]["selector"], labels) for labels in bare for other in others)
+
+
+def _without(labels: Mapping[str, str], taken: Mapping[str, Any]) -> dict[str, str]:
+    return {key: value for key, value in labels.items() if key not in taken}
 
 
 def given_back(replica_set: Manifest) -> dict[str, Any]:

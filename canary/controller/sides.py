@@ -21,7 +21,7 @@ from canary.controller.names import (
     uid_of,
 )
 from canary.controller.revisions import RESTARTED_AT, owned_sets, replica_set_of, revision_of
-from canary.controller.sets import are_left_alone, is_orphaned
+from canary.controller.sets import are_left_alone, is_freed, is_orphaned
 from canary.ports import POD, Cluster
 from canary.rollout.model import Fault, Plan, Primary, Stage, Status, Target
 from canary.rollout.phases import Phase
@@ -106,6 +106,7 @@ def primary_now(sight: Sight, primary: Manifest) -> Primary:
         deleting=deleting,
         foreground=deleting and "foregroundDeletion" in (metadata.get("finalizers") or ()),
         orphaned=deleting and is_orphaned(sight.cluster, primary),
+        freed=deleting and is_freed(sight.cluster, primary),
         left_alone=deleting and are_left_alone(sight.cluster, primary, sight.plan.target),
         trouble=podlist.trouble(of_present, present, sight.pull_errors.seen(of_present, sight.now)),
     )

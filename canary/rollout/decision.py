@@ -62,7 +62,8 @@ class Wanted:
     `store` is the revision whose template is to be stored from the Deployment as it is now (it must still have that
     key); `keep` are the keys of the stored revisions that stay, None keeps all. `canary_pin` is what the canary
     Service is to select. `floor` is the least size of the autoscaler, None gives the user's own back.
-    `release_primary`: the finalizer of a `-primary` that is being deleted is to be taken away.
+    `free_primary`: the ReplicaSets of a `-primary` that is being deleted are to lose it as their owner, so that their
+    pods go on; `release_primary`: its finalizer is to be taken away.
     """
 
     target: TargetWanted | None = None
@@ -74,6 +75,7 @@ class Wanted:
     scaler: ScalerWanted = ScalerWanted.LEAVE
     floor: int | None = None
     removal: Removal = Removal.NOTHING
+    free_primary: bool = False
     release_primary: bool = False
 
 

@@ -10,11 +10,15 @@ from canary.rollout.values import replace
 from canary.rollout.wanted import answer
 
 
+def can_serve_on(it: Pass) -> bool:
+    """Return whether the pods of a `-primary` that is being deleted go on once their ReplicaSets have no owner."""
+    primary = it.primary
+    return primary is not None and primary.deleting and not primary.foreground and primary.left_alone
+
+
 def serves_on(it: Pass) -> bool:
     """Return whether the pods of a `-primary` that is being deleted go on until the next one adopts them."""
-    primary = it.primary
-    orphaned = primary is not None and primary.deleting and primary.orphaned and not primary.foreground
-    return orphaned and primary is not None and primary.left_alone
+    return can_serve_on(it) and it.primary is not None and it.primary.orphaned
 
 
 def can_stand_in(it: Pass) -> bool:
@@ -59,8 +63,15 @@ def replacing(it: Pass) -> Decision:
 def released(it: Pass, decision: Decision) -> Decision:
     """Return the decision that lets a deleted `-primary` go; the next pass makes it again, by then as large as it was.
 
+    Its ReplicaSets are freed first, where that lets their pods go on: nothing but our finalizer keeps Kubernetes from
+    taking them away. Without a Deployment it stays: there is nothing to make the next one from.
     Who sets its size, an autoscaler, cannot be asked once it is gone; and pods that go on are not to become fewer.
     """
+    primary = it.primary
+    if primary is None or it.world.target is None:
+        return decision
+    if can_serve_on(it) and not primary.freed:
+        return replace(decision, wanted=replace(decision.wanted, free_primary=not primary.orphaned))
     if serves_on(it) and it.world.autoscaler is not None:
         decision = replace(decision, status=remember(decision.status, size=it.primary_replicas))
     return replace(decision, wanted=replace(decision.wanted, release_primary=True))
@@ -69,8 +80,7 @@ def released(it: Pass, decision: Decision) -> Decision:
 def _at_once(it: Pass) -> Decision:
     """Make `-primary` again from what is stored: the Deployment holds an unproved revision by now."""
     status = remember(it.status, stage=Stage.CLEARING)
-    decision = answer(it, status, "-primary is deleted and made again at once from its stored revision")
-    return replace(decision, wanted=replace(decision.wanted, release_primary=True))
+    return answer(it, status, "-primary is deleted and made again at once from its stored revision")
 
 
 def _step(it: Pass, because: str, target: TargetWanted, apex: ApexWanted) -> Decision:
@@ -80,10 +90,12 @@ def _step(it: Pass, because: str, target: TargetWanted, apex: ApexWanted) -> Dec
 
 def deleted_notice(it: Pass) -> tuple[Notice, ...]:
     """Return the message about a `-primary` that somebody deletes; an incident when nobody can stand in for it."""
-    if serves_on(it):
-        text = "-primary was deleted as an orphan and is made again at once; its pods go on serving"
+    if it.world.target is None:
+        text = "-primary was deleted and is made again once the Deployment is back"
     elif can_stand_in(it):
         text = "-primary was deleted; the Deployment serves until it is made again"
+    elif can_serve_on(it):
+        text = "-primary was deleted and is made again at once; its pods go on serving"
     else:
         text = "-primary was deleted and is made again at once from the stored revision; its pods were interrupted"
     return (Notice(reason=Reason.PRIMARY_DELETED, text=text, warning=True, milestone=True),)

@@ -60,8 +60,9 @@ class Primary:
     `key` is the revision that it was given, `restarted_at` its restart annotation. `ready` counts ready pods of its
     present template. `rolled_out`: its Deployment controller caught up, and all wanted pods are of the present
     template and ready, and no other is left. `foreground` and `orphaned` tell how it is being deleted: its pods go at
-    once; or its ReplicaSet has no owner, or will have none. With `left_alone` none but the next `-primary` adopts that,
-    and its pods go on; else the user's Deployment takes it for an old one of its own.
+    once; or its ReplicaSet has no owner, or will have none; `freed` when that is done. With `left_alone` none but the
+    next `-primary` adopts an orphan of it, whose pods go on; else the user's Deployment takes it for an old one of its
+    own.
     """
 
     key: str
@@ -72,6 +73,7 @@ class Primary:
     deleting: bool = False
     foreground: bool = False
     orphaned: bool = False
+    freed: bool = False
     left_alone: bool = False
     trouble: Trouble = Trouble()
 

@@ -125,9 +125,9 @@ class Store:
         live = self._live(ref, still.resource_version if still else "")
         if still and still.uid and still.uid != live["metadata"]["uid"]:
             raise Conflict(f'{ref.kind} "{ref.name}": the UID in the precondition is not that of the object')
-        finalizers = list(live["metadata"].get("finalizers") or ())
+        finalizers = [one for one in live["metadata"].get("finalizers") or () if one not in (FOREGROUND, ORPHAN)]
         extra = {Propagation.FOREGROUND: FOREGROUND, Propagation.ORPHAN: ORPHAN}.get(propagation)
-        if extra and extra not in finalizers:
+        if extra:  # what the newest deletion says overrides what an earlier one left
             finalizers.append(extra)
         if not finalizers and ref.kind != NAMESPACE:
             self.remove(ref)

@@ -104,6 +104,27 @@ async def test_foreground_takes_the_pods_though_a_finalizer_holds_the_deployment
     assert cluster.now(CHECKOUT)["metadata"]["finalizers"] == ["canary.delivery/primary"]
 
 
+@pytest.mark.parametrize("first", [Propagation.BACKGROUND, Propagation.FOREGROUND])
+async def test_a_second_deletion_overrides_how_the_first_one_deletes(
+    cluster: InMemoryCluster, first: Propagation
+) -> None:
+    manifest = deployment()
+    manifest["metadata"]["finalizers"] = ["canary.delivery/primary"]
+    cluster.apply(manifest)
+    await eventually(cluster, lambda: is_rolled_out(cluster))
+    pods = [pod["metadata"]["uid"] for pod in cluster.store.list(POD)]
+
+    cluster.remove(CHECKOUT, first)
+    cluster.remove(CHECKOUT, Propagation.ORPHAN)
+    assert cluster.now(CHECKOUT)["metadata"]["finalizers"] == ["canary.delivery/primary", "orphan"]
+    await asyncio.sleep(1)
+    cluster.edit(CHECKOUT, {"metadata": {"finalizers": None}})
+    await asyncio.sleep(1)
+
+    assert cluster.store.get(CHECKOUT) is None
+    assert [pod["metadata"]["uid"] for pod in cluster.store.list(POD)] == pods
+
+
 async def test_orphans_of_one_deployment_are_adopted_by_another_that_selects_them(cluster: InMemoryCluster) -> None:
     wide = deployment("wide", selector={"matchLabels": {"team": "payments"}}, replicas=0)
     cluster.apply(deployment())

@@ -8,9 +8,10 @@ from canary.contents import content_of
 from canary.controller.copies import copy_ref
 from canary.controller.references import Reference
 from canary.errors import Rejected
-from canary.ports import CANARY, CONFIG_MAP, DEPLOYMENT, POD
+from canary.ports import CANARY, CONFIG_MAP, DEPLOYMENT, POD, Propagation
 from canary.rollout.phases import Phase
 from canary.sandbox.calls import Call, Verb
+from meshes.contract import Manifest
 from tests.builders import canary, config_map, ref, service
 from tests.embedded import pods_of
 from tests.scenarios.configured import Holding, configured, copies, reading
@@ -117,11 +118,17 @@ async def test_a_primary_that_is_made_again_reads_its_copies(stage: Stage) -> No
     stage.cluster.apply(config_map(text="wrong"))
     await stage.until_phase(Phase.FAILED)
     served = {pod["metadata"]["uid"] for pod in pods_of(stage.cluster, "checkout-primary")}
+    primary, before = ref(DEPLOYMENT, "checkout-primary"), stage.primary["metadata"]["uid"]
     with stage.watch.blind():
-        stage.cluster.remove(ref(DEPLOYMENT, "checkout-primary"))
+        stage.cluster.remove(primary, Propagation.FOREGROUND)
         await stage.until(lambda: not served & {one["metadata"]["uid"] for one in stage.cluster.store.list(POD)})
+        await stage.until(lambda: _uid(stage.cluster.store.get(primary)) not in ("", before))
         await stage.until(lambda: len(holding.serving) == 3)
     assert holding.serving == ["old"] * 3
+
+
+def _uid(live: Manifest | None) -> str:
+    return str(live["metadata"]["uid"]) if live is not None else ""
 
 
 async def test_content_that_changes_as_it_is_read_is_not_stored_under_the_older_hash(stage: Stage) -> None:

@@ -105,10 +105,23 @@ async def leave_with_the_stable_version(stage: Stage) -> None:
     await stage.until(lambda: left_over(stage) == [])
 
 
+async def failed(stage: Stage) -> None:
+    await stage.onboarded()
+    await roll_back(stage)
+
+
 async def primary_orphaned(stage: Stage) -> None:
+    await _primary_deleted(stage, Propagation.ORPHAN)
+
+
+async def primary_deleted(stage: Stage) -> None:
+    await _primary_deleted(stage, Propagation.BACKGROUND)
+
+
+async def _primary_deleted(stage: Stage, cascade: Propagation) -> None:
     before = stage.primary["metadata"]["uid"]
     pods = _primary_pods(stage)
-    stage.cluster.remove(ref(DEPLOYMENT, "checkout-primary"), Propagation.ORPHAN)
+    stage.cluster.remove(ref(DEPLOYMENT, "checkout-primary"), cascade)
     await stage.until(lambda: _made_again(stage, before), within=60)
     await stage.rest(10)
     assert _primary_pods(stage) == pods
@@ -207,6 +220,7 @@ LIVES = {
     "onboarding": Life(begin=there, live=onboard, holds=initialized, writes=18),
     "leaving": Life(begin=onboarded, live=leave, holds=left, writes=16),
     "a primary that is orphaned": Life(begin=onboarded, live=primary_orphaned, holds=serves_on, writes=6),
+    "a primary that is deleted": Life(begin=failed, live=primary_deleted, holds=rolled_back, writes=7),
     "leaving with an orphaned primary": Life(begin=onboarded, live=leave_with_an_orphan, holds=left, writes=16),
     "leaving in mid-rollout": Life(begin=in_mid_rollout, live=leave_with_the_stable_version, holds=left, writes=29),
 }

@@ -145,47 +145,6 @@ async def test_a_namespace_that_goes_is_not_held_up(stage: Stage) -> None:
     assert stage.cluster.store.list(DEPLOYMENT, "shop") == []
 
 
-@pytest.mark.parametrize("cascade", [Propagation.BACKGROUND, Propagation.ORPHAN])
-async def test_a_primary_that_somebody_deletes_is_made_again_without_an_outage(
-    stage: Stage, cascade: Propagation
-) -> None:
-    await stage.onboarded()
-    before = stage.primary["metadata"]["uid"]
-    stage.cluster.remove(ref(DEPLOYMENT, "checkout-primary"), cascade)
-    await stage.until(lambda: _uid(stage) not in ("", before))
-    await stage.until_phase(Phase.INITIALIZED)
-    await stage.rest(30)
-    assert (stage.serving, stage.candidate) == (["1.0"] * 3, (0, False))
-    again = ["Initialized"] if cascade is Propagation.BACKGROUND else []
-    assert stage.reasons == ["PrimaryDeleted", *again]
-
-
-async def test_a_primary_that_is_deleted_in_foreground_is_made_again_at_once(stage: Stage) -> None:
-    await stage.onboarded()
-    before = stage.primary["metadata"]["uid"]
-    with stage.watch.blind():
-        stage.cluster.remove(ref(DEPLOYMENT, "checkout-primary"), Propagation.FOREGROUND)
-        await stage.until(lambda: _uid(stage) not in ("", before), within=10)
-        await stage.until(lambda: stage.serving == ["1.0"] * 3, within=30)
-    assert "PrimaryDeleted" in stage.reasons
-
-
-async def test_a_primary_that_is_deleted_in_mid_rollout_is_made_again(stage: Stage) -> None:
-    await stage.onboarded()
-    await stage.pushed("2.0", 50)
-    before = stage.primary["metadata"]["uid"]
-    with stage.watch.blind():
-        stage.cluster.remove(ref(DEPLOYMENT, "checkout-primary"))
-        await stage.until(lambda: _uid(stage) not in ("", before), within=10)
-        await stage.until(lambda: stage.serving == ["1.0"] * 3, within=30)
-    await stage.until(lambda: stage.status.phase is not None and stage.status.phase.at_rest)
-
-
-def _uid(stage: Stage) -> str:
-    live = stage.cluster.store.get(ref(DEPLOYMENT, "checkout-primary"))
-    return str(live["metadata"]["uid"]) if live is not None else ""
-
-
 async def test_a_controller_that_may_not_patch_replicasets_rolls_out_all_the_same(stage: Stage) -> None:
     """As after an upgrade of its image alone: it says so once for each, and asks again an hour later."""
     await stage.there()
@@ -203,17 +162,3 @@ async def test_a_controller_that_may_not_patch_replicasets_rolls_out_all_the_sam
 def _no_right(call: Call) -> None:
     if call.ref.kind == REPLICA_SET:
         raise Rejected("replicasets.apps is forbidden")
-
-
-async def test_a_deployment_that_selects_by_exclusion_alone_stands_in_for_an_orphan(stage: Stage) -> None:
-    """Nothing is out of the reach of a selector that asks for no label: the candidate is brought up, as before."""
-    exclusion = {"matchExpressions": [{"key": "tier", "operator": "NotIn", "values": ["batch"]}]}
-    await stage.onboarded(deployment(selector=exclusion))
-    before = stage.primary["metadata"]["uid"]
-    with stage.watch.blind():
-        stage.cluster.remove(ref(DEPLOYMENT, "checkout-primary"), Propagation.ORPHAN)
-        await stage.until(lambda: stage.candidate == (3, False), within=5)
-        await stage.until(lambda: _uid(stage) not in ("", before))
-    await stage.until_phase(Phase.INITIALIZED)
-    await stage.rest(30)
-    assert (stage.serving, stage.candidate) == (["1.0"] * 3, (0, False))

@@ -158,16 +158,45 @@ async def test_a_primary_that_is_deleted_as_an_orphan_is_made_again_and_adopts_i
     assert serving_pods(it) == before
 
 
-@scene
-async def test_a_primary_that_is_deleted_as_an_orphan_in_mid_rollout_costs_no_request_either(it: Harness) -> None:
+async def primary_deleted_in_mid_rollout(it: Harness, propagation: Propagation) -> None:
     await in_mid_rollout(it, "50@20s")
     before = serving_pods(it)
-    await primary_deleted(it, Propagation.ORPHAN)
+    await primary_deleted(it, propagation)
     assert serving_pods(it) == before
     await it.until(lambda: it.status.phase is not None and it.status.phase.at_rest)
     ended = ["Progressing", "Promoting", "Finalizing", "Succeeded"]
     assert it.phases == ["Initializing", "Initialized", *ended]
     assert (it.serving(), it.size()) == (("2.0", 3), 0)
+
+
+@scene
+async def test_a_primary_that_is_deleted_as_an_orphan_in_mid_rollout_costs_no_request_either(it: Harness) -> None:
+    await primary_deleted_in_mid_rollout(it, Propagation.ORPHAN)
+
+
+@scene
+async def test_a_primary_that_is_deleted_in_the_background_in_mid_rollout_costs_no_request_either(it: Harness) -> None:
+    await primary_deleted_in_mid_rollout(it, Propagation.BACKGROUND)
+
+
+async def primary_deleted_after_a_rollback(it: Harness, propagation: Propagation) -> None:
+    await in_mid_rollout(it)
+    await it.annotate(it.ref(CANARY), command="abort")
+    await it.until_phase(Phase.FAILED)
+    before = serving_pods(it)
+    await primary_deleted(it, propagation)
+    assert (serving_pods(it), it.status.phase) == (before, Phase.FAILED)
+    hold_as_before(it)
+
+
+@scene
+async def test_a_primary_that_is_deleted_in_the_background_after_a_rollback_keeps_its_pods(it: Harness) -> None:
+    await primary_deleted_after_a_rollback(it, Propagation.BACKGROUND)
+
+
+@scene
+async def test_a_primary_that_is_deleted_as_an_orphan_after_a_rollback_keeps_its_pods(it: Harness) -> None:
+    await primary_deleted_after_a_rollback(it, Propagation.ORPHAN)
 
 
 @scene
@@ -207,14 +236,3 @@ async def test_a_primary_that_is_deleted_in_the_foreground_is_made_again_at_once
     await it.there()
     with it.blind():
         await primary_deleted_at_rest(it, Propagation.FOREGROUND)
-
-
-@scene
-async def test_a_primary_that_is_deleted_in_mid_rollout_is_made_again_from_what_was_stored(it: Harness) -> None:
-    await in_mid_rollout(it, "50@20s")
-    with it.blind():
-        await primary_deleted(it, Propagation.BACKGROUND)
-    await it.until(lambda: it.status.phase is not None and it.status.phase.at_rest)
-    ended = ["Progressing", "Promoting", "Finalizing", "Succeeded"]
-    assert it.phases == ["Initializing", "Initialized", *ended]
-    assert (it.serving(), it.size()) == (("2.0", 3), 0)
