@@ -106,5 +106,7 @@ def _ending(status: Status) -> Status:
         paused_by_command=False,
         pause_done=False,
         waiting_since=None,
+        losses=0,
+        unsteady_since=None,
         retry="",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from canary.rollout.losses import forgotten
 from canary.rollout.model import NoData, Notice, Result, Stage, Status
 from canary.rollout.phases import Phase
 from canary.rollout.reasons import Reason
@@ -78,11 +79,13 @@ def _evaluated(it: Pass, found: Evaluation, started: datetime) -> Judged:
         case Result.NO_DATA:
             return _no_data(it.on(_answered(status, found)), found, started)
         case Result.THIN:
-            status = remember(_answered(status, found), no_data_since=None, passed_at=found.at)
-            return Judged(status=status, because=found.because, thin=True, notices=_back(it))
+            return Judged(status=_passed(status, found), because=found.because, thin=True, notices=_back(it))
         case Result.PASSED:
-            status = remember(_answered(status, found), no_data_since=None, passed_at=found.at)
-            return Judged(status=status, because=f"passed, {found.because}", notices=_back(it))
+            return Judged(status=_passed(status, found), because=f"passed, {found.because}", notices=_back(it))
+
+
+def _passed(status: Status, found: Evaluation) -> Status:
+    return remember(forgotten(_answered(status, found)), no_data_since=None, passed_at=found.at)
 
 
 def _answered(status: Status, found: Evaluation) -> Status:
@@ -111,7 +114,7 @@ def _failed(it: Pass, found: Evaluation) -> Judged:
         return Judged(status=it.status, because=f"failed, {found.because}")
     count = it.status.failed_checks + 1
     status = replace(it.status, failed_checks=count)
-    status = remember(status, failed_at=found.at, no_data_since=None)
+    status = remember(forgotten(status), failed_at=found.at, no_data_since=None)
     text = f"Failed evaluation {count} of {it.plan.max_failures} at {it.status.weight} %: {found.because}"
     facts = {"weight": f"{it.status.weight} %", "failed": f"{count} of {it.plan.max_failures}"}
     notice = Notice(reason=Reason.CHECK_FAILED, text=text, warning=True, facts=facts)

@@ -18,6 +18,8 @@ class Reason(StrEnum):
     """The canary is given a higher weight."""
     WEIGHT_LOWERED = "WeightLowered"
     """Fewer canary pods are ready than the weight needs."""
+    PODS_UNSTEADY = "PodsUnsteady"
+    """Canary pods stopped being ready again and again before a verdict; the weight does not rise until they last."""
     THIN_EVIDENCE = "ThinEvidence"
     """Too few requests, none bad: one step up to find more."""
     CHECK_FAILED = "CheckFailed"

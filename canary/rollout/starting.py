@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from canary.rollout.contests import AGAIN_AND_AGAIN, restless
 from canary.rollout.ends import closed, end_notice, reverted, rolling_back
+from canary.rollout.losses import counted, is_unsteady, wait_of_steadiness
 from canary.rollout.model import Decision, Notice, Outcome, Revision, Stage, Status
 from canary.rollout.phases import Phase
 from canary.rollout.reasons import Reason
@@ -162,6 +163,8 @@ def begin(it: Pass) -> Decision:
         candidate=0,
         ready=0,
         ready_at=None,
+        losses=0,
+        unsteady_since=None,
         environment_count=0,
         recovering_since=None,
         promote_asked=False,
@@ -207,9 +210,9 @@ def preparing(it: Pass) -> Decision:
     target = it.target
     if not target.paused and target.other_pods:
         return clear_again(it, "pods of another template came up")
-    status = scaled(it, first_weight(it))
-    it = it.on(status)
-    return answer(it, status, _wait_of_pods(it), kept_target(it))
+    it, notices = counted(it, first_weight(it))
+    it = it.on(scaled(it, first_weight(it)))
+    return answer(it, it.status, _wait_of_pods(it), kept_target(it), notices)
 
 
 def prepared(it: Pass) -> bool:
@@ -225,6 +228,8 @@ def _wait_of_pods(it: Pass) -> str:
     if it.memory.ready_at is None:
         trouble = f": {it.target.trouble.because}" if it.target.trouble.because else ""
         return f"{name} is scaled up: {it.target.ready} of {need} pods are ready{trouble}"
+    if is_unsteady(it):
+        return f"{name} has its {need} pods ready; {wait_of_steadiness(it)}"
     return f"{name} has its {need} pods ready and settles for {it.plan.timing.settle.total_seconds():g} s"
 
 

@@ -8,6 +8,15 @@ from typing import assert_never
 from canary.rollout.contests import AGAIN_AND_AGAIN, restless
 from canary.rollout.ends import rolling_back
 from canary.rollout.evaluating import Judged, judge, judge_recovery, last_step
+from canary.rollout.losses import (
+    counted,
+    is_unsteady,
+    lowered,
+    lowered_notice,
+    said,
+    unsteady_for_long,
+    wait_of_steadiness,
+)
 from canary.rollout.model import Decision, Notice, Result, Side, Stage, Status
 from canary.rollout.phases import Phase
 from canary.rollout.promoting import promote
@@ -24,7 +33,7 @@ from canary.rollout.starting import (
 )
 from canary.rollout.values import replace
 from canary.rollout.wanted import answer, confirmed, kept_target
-from canary.rollout.weights import highest_weight, step_at_or_above
+from canary.rollout.weights import step_at_or_above
 from canary.rollout.windows import step_duration
 
 RESTARTS = 3
@@ -77,7 +86,8 @@ def pods_trouble(it: Pass) -> str:
     if it.phase is not Phase.PROMOTING and it.target.ready < it.memory.candidate and it.passed(waiting, it.deadline):
         ready = f"{it.target.ready} of {it.memory.candidate} pods"
         return f"only {ready} were ready within {it.deadline.total_seconds():g} s{_because(trouble.because)}"
-    return ""
+    unsteady = unsteady_for_long(it) if it.phase is not Phase.PROMOTING else ""
+    return f"{unsteady}{_because(trouble.because)}" if unsteady else ""
 
 
 def _because(words: str) -> str:
@@ -92,9 +102,9 @@ def _cleared_away(it: Pass) -> Decision:
 
 def _suspended(it: Pass) -> Decision:
     """Hold all but the weight that ready pods no longer carry."""
-    status = lowered(it)
-    notices = _lowered_notice(it, status)
-    return answer(it, status, f"Suspended at {status.weight} %", kept_target(it), notices)
+    before, it = it.status.weight, it.on(lowered(it))
+    it, notices = lowered_notice(it, before, {})
+    return answer(it, it.status, f"Suspended at {it.status.weight} %", kept_target(it), notices)
 
 
 def _lost(it: Pass) -> Decision | None:
@@ -132,6 +142,8 @@ def _prepare(it: Pass) -> Decision:
     if it.plan.skip_analysis or it.memory.promote_asked:
         why = "skip-analysis" if it.plan.skip_analysis else it.memory.why or "promote was commanded"
         return _unless_blocked(it, decision) or promote(it, why)
+    if is_unsteady(it):
+        return decision
     if it.phase is Phase.PAUSED and not it.memory.ceiling:
         return replace(decision, because="Paused with pods ready, at weight 0")
     blocked = _unless_blocked(it, decision)
@@ -159,24 +171,6 @@ def _recover(it: Pass) -> Decision:
     if judged.roll_back:
         return roll_back(it.on(judged.status), judged.roll_back, judged.notices)
     return answer(it, judged.status, judged.because, kept_target(it.on(judged.status)), judged.notices)
-
-
-def lowered(it: Pass) -> Status:
-    """Return the status with the weight that the candidate's ready pods carry, when some were lost."""
-    carried = highest_weight(it.primary_replicas, it.target.ready)
-    status = it.status
-    if it.target.ready < it.memory.ready and carried < status.weight:
-        status = with_weight(status, carried)
-    if it.target.ready == 0:
-        status = remember(with_weight(status, 0), ready_at=None)
-    return remember(status, ready=it.target.ready)
-
-
-def _lowered_notice(it: Pass, status: Status) -> tuple[Notice, ...]:
-    if status.weight >= it.status.weight:
-        return ()
-    text = f"Weight lowered from {it.status.weight} to {status.weight} %: {it.target.ready} pods are ready"
-    return (Notice(reason=Reason.WEIGHT_LOWERED, text=text, warning=True),)
 
 
 def _step(it: Pass) -> Decision:
@@ -257,15 +251,17 @@ def _pause(it: Pass, judged: Judged) -> Decision:
 
 def _carry(it: Pass, judged: Judged, why_not: str) -> Decision:
     """Give the canary the weight that its ready pods carry: lower at once, higher only with all that it needs."""
-    before = it.status.weight
+    before, since = it.status.weight, it.memory.no_data_since
+    it, notices = counted(it, desired_weight(it))
+    judged = replace(judged, notices=(*judged.notices, *notices))
     it = it.on(scaled(it.on(lowered(it)), desired_weight(it)))
     if it.status.weight == 0 and before > 0:
         status = remember(it.status, stage=Stage.PREPARING, ready_at=None)
         because = "No pod is ready: weight 0 until they are ready and settled"
         return _told(it.on(status), before, judged, because)
-    ready = it.memory.ready_at is not None and it.status.weight < desired_weight(it)
+    ready = it.memory.ready_at is not None and it.status.weight < desired_weight(it) and not is_unsteady(it)
     if ready and not why_not and (it.status.weight > 0 or prepared(it)):
-        it = it.on(with_weight(it.status, desired_weight(it)))
+        it = it.on(remember(with_weight(it.status, desired_weight(it)), no_data_since=since))
     return _told(it, before, judged, _sentence(it, why_not))
 
 
@@ -276,11 +272,11 @@ def _told(it: Pass, before: int, judged: Judged, sentence: str) -> Decision:
         text = f"Weight raised from {before} to {weight} %, step {it.status.step + 1} of {len(it.plan.steps)}"
         because = judged.because or (newest(it) if before else "")  # the evaluation that let it rise may be passes ago
         text += f": {because}" if because else ""
-        notices = (*notices, Notice(reason=Reason.WEIGHT_ADVANCED, text=text, facts=facts))
-    elif weight < before:
-        text = f"Weight lowered from {before} to {weight} %: {it.target.ready} pods are ready"
-        notices = (*notices, Notice(reason=Reason.WEIGHT_LOWERED, text=text, warning=True, facts=facts))
-    return answer(it, it.status, sentence, kept_target(it), notices)
+        advanced = Notice(reason=Reason.WEIGHT_ADVANCED, text=text, facts=facts)
+        it, told = said(it, advanced) if it.memory.losses else (it, (advanced,))
+    else:
+        it, told = lowered_notice(it, before, facts)
+    return answer(it, it.status, sentence, kept_target(it), (*notices, *told))
 
 
 def _sentence(it: Pass, why_not: str) -> str:
@@ -290,6 +286,7 @@ def _sentence(it: Pass, why_not: str) -> str:
         where = f"Paused, {where}"
     if it.status.weight < desired_weight(it):
         where += f": {it.target.ready} of {it.memory.candidate} pods are ready for {desired_weight(it)} %"
+        where += f"; {wait_of_steadiness(it)}" if is_unsteady(it) else ""
     elif it.memory.weight_at is None:
         because = f" ({it.world.split.because})" if it.world.split.because else ""
         where += f": the mesh has not accepted the weight yet{because}"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from canary.rollout.evaluating import judge
+from canary.rollout.losses import lowered
 from canary.rollout.model import Decision, Side
 from canary.rollout.promoting import finalize, primary_took_over, progressed, waiting
 from canary.rollout.situation import Pass, with_weight
-from canary.rollout.stepping import lowered, pods_trouble, roll_back
+from canary.rollout.stepping import pods_trouble, roll_back
 from canary.rollout.values import replace
 from canary.rollout.wanted import answer, confirmed, kept_target
 

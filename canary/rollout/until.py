@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from canary.rollout.losses import is_unsteady
 from canary.rollout.model import NoData, Stage
 from canary.rollout.phases import Phase
 from canary.rollout.situation import TARGET_PATIENCE, Pass
@@ -51,6 +52,8 @@ def _pods(it: Pass) -> datetime | None:
 def _by_stage(it: Pass) -> datetime | None:
     memory, timing = it.memory, it.plan.timing
     match memory.stage:
+        case Stage.PREPARING if memory.unsteady_since and is_unsteady(it):
+            return memory.unsteady_since + it.deadline
         case Stage.PREPARING:
             return memory.ready_at + timing.settle if memory.ready_at else _pods(it)
         case Stage.CLEARING:

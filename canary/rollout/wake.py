@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from canary.rollout.contests import QUIET, RESETS_WITHIN, judgement_takes
 from canary.rollout.evaluating import TELL_AGAIN
 from canary.rollout.grid import newest_scrape, on_grid
+from canary.rollout.losses import steady_after
 from canary.rollout.model import Stage
 from canary.rollout.questions import questions
 from canary.rollout.situation import TARGET_PATIENCE, Pass
@@ -33,6 +34,7 @@ def _moments(it: Pass) -> Iterator[datetime]:
         (memory.weight_at, timing.drain),
         (memory.ready_at, timing.settle),
         (memory.waiting_since, it.deadline),
+        (memory.unsteady_since, it.deadline),
         (memory.narrowed_at, timing.settle + timing.drain),
         (memory.wide_since, timing.drain),
         (memory.no_data_since, it.plan.no_data_timeout),
@@ -45,6 +47,8 @@ def _moments(it: Pass) -> Iterator[datetime]:
     for since, duration in after:
         if since is not None:
             yield since + duration
+    if memory.losses and memory.ready_at is not None:
+        yield memory.ready_at + steady_after(it)
     if it.target.replicas and memory.resets:
         yield memory.resets[0] + RESETS_WITHIN
     if memory.widened:
