@@ -22,8 +22,8 @@ from canary.settings import Settings
 from canary.spec.units import parse_duration
 
 
-def _flag(name: str, text: str) -> Any:
-    return typer.Option(f"--{name}", envvar=f"CANARY_{name.replace('-', '_').upper()}", help=text)
+def _flag(name: str, text: str, *short: str) -> Any:
+    return typer.Option(f"--{name}", *short, envvar=f"CANARY_{name.replace('-', '_').upper()}", help=text)
 
 
 def _toggle(name: str, text: str) -> Any:
@@ -41,7 +41,7 @@ PasswordFile = Annotated[
     Path | None, _flag("prometheus-password-file", "A file with that user's password; read anew when it changes.")
 ]
 ScrapeInterval = Annotated[str, _flag("scrape-interval", "How often Prometheus scrapes.")]
-Namespaces = Annotated[list[str] | None, _flag("namespace", "Work in these only; repeatable.")]
+Namespaces = Annotated[list[str] | None, _flag("namespace", "Work in these only; repeatable.", "-n")]
 RouteNamespaces = Annotated[
     list[str] | None, _flag("route-namespace", "With --namespace: where a mesh wants its routes (kuma-system).")
 ]

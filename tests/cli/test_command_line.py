@@ -37,6 +37,10 @@ def test_what_talks_to_a_cluster_takes_the_flags_that_say_which_and_how_it_is_pr
     assert {"--kubeconfig", "--context", "--namespace", "-n", "--output", "-o"} - flags()[name] == set()
 
 
+def test_the_controller_takes_the_flags_that_say_which_cluster_and_namespace() -> None:
+    assert {"--kubeconfig", "--context", "--namespace", "-n"} - flags()["run"] == set()
+
+
 def completed(*words: str, shell: str = "bash") -> list[str]:
     """What completion offers after these words, asked as the shell's own script does."""
     asked = {"_CANARY_COMPLETE": f"complete_{shell}", "COMP_WORDS": " ".join(words), "COMP_CWORD": str(len(words) - 1)}

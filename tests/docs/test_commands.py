@@ -63,7 +63,7 @@ def test_every_flag_of_the_controller_is_in_the_table_of_settings_with_its_varia
     page = (DOCS / "operating.md").read_text(encoding="utf-8")
     [table] = re.findall(r"\| flag \| variable \| default \| meaning \|\n\|[-|]+\|\n((?:\|.*\n)+)", page)
     rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in table.splitlines()]
-    told = {tuple(re.findall(r"`(--[a-z-]+)`", cells[0])): (cells[1], cells[2]) for cells in rows}
+    told = {tuple(re.findall(r"`(--?[a-z-]+)`", cells[0])): (cells[1], cells[2]) for cells in rows}
     options = {
         (*each.opts, *each.secondary_opts): each for each in LEAVES["canary run"].params if "--help" not in each.opts
     }
