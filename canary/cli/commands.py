@@ -112,10 +112,16 @@ async def give(cluster: Canaries, order: Order) -> Given:
         async with asyncio.timeout(order.patience.total_seconds()):
             return await _answer(cluster, order, before, known)
     except TimeoutError as error:
-        raise Unavailable(
-            f"{name}: no answer to `{order.command}` within {format_duration(order.patience)}; it waits in the "
-            "annotation until a controller runs: see `kubectl get pods -n canary-system`"
-        ) from error
+        raise Unavailable(f"{name}: {_unanswered(order, await cluster.read(order.name))}") from error
+
+
+def _unanswered(order: Order, canary: Mapping[str, Any]) -> str:
+    """Return what to tell when no answer came in time."""
+    assert order.patience is not None
+    late = f"no answer to `{order.command}` within {format_duration(order.patience)}"
+    if _waits(canary):
+        return f"{late}; it waits in the annotation until a controller runs: see `kubectl get pods -n canary-system`"
+    return f"{late}, but it was taken away without being carried out: see `kubectl describe canary {order.name}`"
 
 
 async def _answer(cluster: Canaries, order: Order, before: Mapping[str, Any], known: Mapping[str, str]) -> Given:
@@ -137,9 +143,12 @@ async def _answer(cluster: Canaries, order: Order, before: Mapping[str, Any], kn
 
 
 def _is_answered(before: Mapping[str, Any], canary: Mapping[str, Any]) -> bool:
-    """Return whether a command was answered since `before`. A refusal's Event is written before the command goes."""
-    waits = COMMAND in (canary["metadata"].get("annotations") or {})
-    return not waits and _last_command(canary) != _last_command(before)
+    """Return whether a command was carried out since `before`; one that is refused leaves an Event and no record."""
+    return not _waits(canary) and _last_command(canary) != _last_command(before)
+
+
+def _waits(canary: Mapping[str, Any]) -> bool:
+    return COMMAND in (canary["metadata"].get("annotations") or {})
 
 
 def _last_command(canary: Mapping[str, Any]) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 from canary.controller.names import COMMAND, annotations_of
 from canary.rollout.model import Command, CommandName, Status
 from canary.rollout.phases import Phase
+from canary.rollout.repeats import is_repeated
 from meshes.contract import Manifest
 
 LONGEST = 40
@@ -16,11 +17,14 @@ LONGEST = 40
 def command_on(
     canary: Manifest, target: Manifest | None, status: Status, target_key: str
 ) -> tuple[Command | None, Manifest | None]:
-    """Return the command that waits, and the object whose annotation it is; the Canary's goes first.
+    """Return the command that waits, and the object whose annotation it is; of two an `abort`, else the Canary's.
+
+    One that is given again and again, in vain, is not in the way of another.
 
     `target_key` is the key of the Deployment's present template. A command that came together with a template that was
     not there before is marked, since `kubectl rollout undo` brings old annotations back: the same writer set both.
     """
+    found: list[tuple[Command, Manifest]] = []
     for holder in (canary, target):
         text = annotations_of(holder).get(COMMAND, "") if holder is not None else ""
         if holder is None or not text:
@@ -29,8 +33,13 @@ def command_on(
         with_template = holder is target and target_key != _last_seen(status) and _owns_template(writer)
         name = CommandName(text) if text in tuple(CommandName) else None
         by = str(writer.get("manager", ""))
-        return Command(name=name, text=text[:LONGEST], by=by, with_template=with_template), holder
-    return None, None
+        found.append((Command(name=name, text=text[:LONGEST], by=by, with_template=with_template), holder))
+    return min(found, key=lambda one: _rank(one[0], status)) if found else (None, None)
+
+
+def _rank(command: Command, status: Status) -> tuple[bool, bool]:
+    """Return what makes a command come before another: the lower one does."""
+    return command.name is not CommandName.ABORT, is_repeated(status, command)
 
 
 def _last_seen(status: Status) -> str:

@@ -9,6 +9,7 @@ from canary.rollout.ends import rolling_back
 from canary.rollout.model import Command, CommandName, LastCommand, Notice, Stage, Status
 from canary.rollout.phases import Phase
 from canary.rollout.reasons import Reason
+from canary.rollout.repeats import in_vain, is_left_alone, told
 from canary.rollout.situation import Pass, remember
 from canary.rollout.starting import blocker, start_blocker
 from canary.rollout.values import replace
@@ -28,19 +29,36 @@ class Obeyed:
 def obey(it: Pass) -> tuple[Pass, tuple[Notice, ...]]:
     """Carry out or refuse the command that waits; one that is only waiting to be taken away is left alone."""
     command = it.world.command
-    if command is None or it.memory.pending == _identity(command):
+    if command is None or is_answered(it):
         return it, ()
     done = _carried_out(it, command)
-    notices = done.notices
-    if done.refused:
-        text = f"`{command.text}` is refused: {done.refused}"
-        notices = (Notice(reason=Reason.COMMAND_REFUSED, text=text, warning=True, facts={"by": command.by}),)
-    status = remember(it.status if done.refused else done.status, pending=_identity(command))
-    if command.name is not None:
-        shown = it.status.revision.shown if it.status.revision else ""
-        last = LastCommand(name=command.name, revision=shown, at=it.now, by=command.by)
-        status = replace(status, last_command=last)
-    return it.on(status), notices
+    if not done.refused and done.status != it.status:
+        return _recorded(it.on(done.status), command), done.notices
+    if is_left_alone(it, command):
+        return it, ()
+    it, in_words = in_vain(it, command)
+    it = it.on(remember(it.status, pending=_identity(command))) if done.refused else _recorded(it, command)
+    it, notices = told(it, command)
+    return it, (*(_refusal(command, done.refused) if in_words and done.refused else ()), *notices)
+
+
+def is_answered(it: Pass) -> bool:
+    """Return whether the command that waits was carried out or refused, so that its annotation is to go."""
+    command = it.world.command
+    return command is not None and it.memory.pending == _identity(command)
+
+
+def _recorded(it: Pass, command: Command) -> Pass:
+    """Return the pass with a command that was carried out as the last one."""
+    assert command.name is not None
+    shown = it.status.revision.shown if it.status.revision else ""
+    last = LastCommand(name=command.name, revision=shown, at=it.now, by=command.by)
+    return it.on(remember(replace(it.status, last_command=last), pending=_identity(command)))
+
+
+def _refusal(command: Command, why: str) -> tuple[Notice, ...]:
+    text = f"`{command.text}` is refused: {why}"
+    return (Notice(reason=Reason.COMMAND_REFUSED, text=text, warning=True, facts={"by": command.by}),)
 
 
 def _identity(command: Command) -> str:

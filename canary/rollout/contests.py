@@ -67,6 +67,8 @@ def remedy(reason: str, target: str) -> str:
     match reason:
         case Reason.APEX_CONTESTED:
             return f"write into Git: `canary.delivery/role: primary` and `canary.delivery/target: {target}` in it"
+        case Reason.COMMAND_CONTESTED:
+            return "take the annotation `canary.delivery/command` out of what is applied"
         case Reason.AUTOSCALER_CONTESTED:
             return f"write into Git: `name: {target}-primary` in it"
         case _:

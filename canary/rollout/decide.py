@@ -41,7 +41,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import assert_never
 
-from canary.rollout.commands import obey
+from canary.rollout.commands import is_answered, obey
 from canary.rollout.conditions import conditions
 from canary.rollout.leaving import leaving, taken_back, target_gone_too_long, without_target
 from canary.rollout.model import Decision, Plan, Removal, Revision, Side, Stage, Status, Wanted, World
@@ -114,7 +114,7 @@ def _decided(before: Pass) -> Decision:
     it, command_notices = obey(it)
     decision = _by_situation(it)
     notices = (*aside_notices, *command_notices, *decision.notices)
-    return replace(decision, notices=notices, drop_command=it.world.command is not None)
+    return replace(decision, notices=notices, drop_command=is_answered(it))
 
 
 def _by_situation(it: Pass) -> Decision:

@@ -80,7 +80,7 @@ class CommandName(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LastCommand:
-    """The newest command that was carried out or refused; `by` is the field manager that set it."""
+    """The newest command that was carried out; `by` is the field manager that set it."""
 
     name: CommandName
     revision: str
@@ -169,6 +169,8 @@ class Memory:
     """Stamped on objects (ROLLOUT invariant 6)."""
     told: Mapping[str, datetime] = field(default_factory=dict)
     """What was said once and is not to be said again soon, by reason; faults by reason and a hash of their words."""
+    repeats: Mapping[str, tuple[datetime, ...]] = field(default_factory=dict)
+    """When commands that changed nothing were answered, newest last, by command and manager."""
     pending: str = ""
     """Text and id of a command that was carried out or refused and whose annotation was not yet seen gone."""
 

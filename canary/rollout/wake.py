@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from canary.rollout.contests import QUIET, RESETS_WITHIN, judgement_takes
+from canary.rollout.contests import NOTED_AGAIN, QUIET, RESETS_WITHIN, judgement_takes
 from canary.rollout.evaluating import TELL_AGAIN
 from canary.rollout.grid import newest_scrape, on_grid
 from canary.rollout.losses import steady_after
@@ -53,6 +53,9 @@ def _moments(it: Pass) -> Iterator[datetime]:
         yield memory.resets[0] + RESETS_WITHIN
     if memory.widened:
         yield memory.widened[-1] + judgement_takes(it)
+    if it.world.command is not None:
+        for answered in memory.repeats.values():
+            yield answered[-1] + NOTED_AGAIN
     for contest in memory.contests.values():
         yield contest.at + QUIET
     yield from _scrapes(it)

@@ -41,11 +41,11 @@ class CheckShown(Part):
 
 
 class CommandShown(Part):
-    """The newest command that was carried out or refused."""
+    """The newest command that was carried out."""
 
     name: str = Field(description=_one_of(CommandName))
     revision: str | None = Field(None, description="The revision that it was about.")
-    at: Time | None = Field(None, description="When it was carried out or refused.")
+    at: Time | None = Field(None, description="When it was carried out.")
     by: str | None = Field(None, description="The field manager that set it.")
 
 

@@ -27,9 +27,14 @@ def event(uid: str, text: str, reason: str = "CommandRefused", name: str = "chec
 
 
 def refused(api: Api, canary: JSON) -> None:
-    """The controller writes an Event too, before it takes the command away."""
+    """The controller writes an Event before it takes the command away, and nothing into the status."""
     api.events.append(event("2", "`abort` is refused: no rollout runs"))
-    carried_out(api, canary)
+    only_the_annotation(api, canary)
+
+
+def only_the_annotation(api: Api, canary: JSON) -> None:
+    """The command is taken away, by whoever did it."""
+    del canary["metadata"]["annotations"][COMMAND]
 
 
 def test_every_command_is_set_as_an_annotation_by_the_field_manager_of_the_command_line(api: Api) -> None:
@@ -80,12 +85,7 @@ def only_the_status(api: Api, canary: JSON) -> None:
     canary["metadata"]["annotations"][COMMAND] = "pause"
 
 
-def only_the_annotation(api: Api, canary: JSON) -> None:
-    """Somebody else took the command away."""
-    del canary["metadata"]["annotations"][COMMAND]
-
-
-@pytest.mark.parametrize("obey", [lambda api, canary: None, only_the_status, only_the_annotation])
+@pytest.mark.parametrize("obey", [lambda api, canary: None, only_the_status])
 def test_no_whole_answer_in_time_is_an_error_that_says_what_to_look_at(
     api: Api, obey: Callable[[Api, JSON], None]
 ) -> None:
@@ -95,6 +95,16 @@ def test_no_whole_answer_in_time_is_an_error_that_says_what_to_look_at(
     assert ended.error == (
         "shop/checkout: no answer to `pause` within 400ms; it waits in the annotation until a controller runs: see "
         "`kubectl get pods -n canary-system`"
+    )
+
+
+def test_a_command_that_was_taken_away_without_an_answer_is_told_so(api: Api) -> None:
+    api.obey = only_the_annotation
+    ended = run("pause", "checkout", "--timeout", "400ms", "--kubeconfig", api.kubeconfig)
+    assert (ended.status, ended.out) == (1, "")
+    assert ended.error == (
+        "shop/checkout: no answer to `pause` within 400ms, but it was taken away without being carried out: see "
+        "`kubectl describe canary checkout`"
     )
 
 

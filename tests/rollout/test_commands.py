@@ -93,7 +93,8 @@ def test_each_command_in_each_phase(name: CommandName, situation: str) -> None:
     assert decision.drop_command
     tested = SITUATIONS[situation][0].revision
     shown = tested.shown if tested else ""
-    assert decision.status.last_command == LastCommand(name=name, revision=shown, at=at(0), by="ann")
+    carried_out = LastCommand(name=name, revision=shown, at=at(0), by="ann") if expected is not None else None
+    assert decision.status.last_command == carried_out
     if expected is not None:
         assert (decision.status.phase, warnings) == (expected, [])
     elif name is CommandName.RELEASE:
