@@ -113,7 +113,7 @@ def reasons_of_the_code() -> set[str]:
     sources = [
         path.read_text(encoding="utf-8") for folder in ("canary", "meshes") for path in rules_and_adapters(folder)
     ]
-    named = r'(?:reason=|RouteError\(\s*|Trouble\(\s*(?:reason=)?|reason = )"([A-Z][a-z][A-Za-z]+)"'
+    named = r'(?:reason=|RouteError\(\s*|Trouble\(\s*(?:reason=)?|reason = |_tell\(\w+, )"([A-Z][a-z][A-Za-z]+)"'
     return {str(reason) for reason in Reason} | {found for source in sources for found in re.findall(named, source)}
 
 
@@ -125,6 +125,18 @@ def test_every_reason_is_in_the_page_on_trouble_and_no_other() -> None:
     page = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")
     told = set(re.findall(r"^\| `([A-Z][A-Za-z]+)` \|", page, re.M))
     assert told == reasons_of_the_code() | {"Ready", "Initializing"}
+
+
+def test_no_reason_that_events_alone_have_is_called_one_of_a_condition() -> None:
+    page = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")
+    faults = set(re.findall(r"^\| `(\w+)` \|", page.partition("\n## Faults\n")[2].partition("\n## ")[0], re.M))
+    sources = [path.read_text(encoding="utf-8") for path in rules_and_adapters("canary")]
+    told = {str(reason) for reason in Reason}.union(
+        *(re.findall(r'Notice\(\s*reason="(\w+)"', source) for source in sources)
+    )
+    assert "InvalidSpec" in faults
+    assert "StatusUnreadable" in told
+    assert faults & told == set()
 
 
 def test_the_sizes_are_those_that_were_measured() -> None:
