@@ -5,6 +5,7 @@ from __future__ import annotations
 from canary.rollout.contests import remedy
 from canary.rollout.model import Condition, Status, Truth
 from canary.rollout.phases import Phase
+from canary.rollout.reasons import Reason
 from canary.rollout.situation import Pass
 
 READY = "Ready"
@@ -35,9 +36,7 @@ def _ready(it: Pass, message: str) -> Condition:
         told = "; ".join(fault.message for fault in it.world.faults)
         return Condition(type=READY, status=Truth.FALSE, reason=reason, message=told, since=it.now)
     if it.phase in (None, Phase.INITIALIZING):
-        late = it.memory.waiting_since is not None and not it.primary_full
-        late = late and it.passed(it.memory.waiting_since, it.deadline)
-        reason = "PrimaryNotReady" if late else "Initializing"
+        reason = Reason.PRIMARY_NOT_READY if it.primary_late else Reason.INITIALIZING
         return Condition(type=READY, status=Truth.FALSE, reason=reason, message=message, since=it.now)
     if it.world.target is None:
         return Condition(type=READY, status=Truth.FALSE, reason="TargetGone", message=message, since=it.now)

@@ -53,7 +53,7 @@ from canary.rollout.situation import HANDS_OFF, VERSION, Pass, track
 from canary.rollout.starting import clearing
 from canary.rollout.stepping import progressing
 from canary.rollout.taking_over import promoting
-from canary.rollout.told import aside, hands_off
+from canary.rollout.told import arrived, aside, hands_off
 from canary.rollout.until import waits_until
 from canary.rollout.values import replace
 from canary.rollout.wake import AT_ONCE, again_in
@@ -170,7 +170,8 @@ def _finished(before: Pass, decision: Decision) -> Decision:
     wanted = decision.wanted
     if before.world.target is None:
         wanted = replace(wanted, target=None, store=None)
-    return replace(decision, status=status, wanted=wanted)
+    notices = (*decision.notices, *arrived(before, status, decision.because))
+    return replace(decision, status=status, wanted=wanted, notices=notices)
 
 
 def _scaling_up(before: Pass) -> bool:

@@ -82,7 +82,22 @@ def _beside(it: Pass) -> Decision:
         return initializing(it.on(remember(it.status, stage=Stage.CLEARING)))
     because = _waits_for(it)
     widen = it.apex.narrow and not it.primary_serves and it.target.ready > 0 and _still(it)
-    return _onboarding(it, because if not why_not else f"Waits: {why_not}", ApexWanted.WIDE if widen else None)
+    it, notices = _late(it, because)
+    decision = _onboarding(it, because if not why_not else f"Waits: {why_not}", ApexWanted.WIDE if widen else None)
+    return replace(decision, notices=notices)
+
+
+def _late(it: Pass, because: str) -> tuple[Pass, tuple[Notice, ...]]:
+    """Tell once that the primary is not ready in time; anew when another one, or the same again, is late."""
+    told = it.memory.told
+    if not it.primary_late:
+        rest = {reason: at for reason, at in told.items() if reason != Reason.PRIMARY_NOT_READY}
+        return (it if rest == told else it.on(remember(it.status, told=rest))), ()
+    if Reason.PRIMARY_NOT_READY in told:
+        return it, ()
+    text = f"The primary was not ready within {it.deadline.total_seconds():g} s: {because}"
+    it = it.on(remember(it.status, told={**told, Reason.PRIMARY_NOT_READY: it.now}))
+    return it, (Notice(reason=Reason.PRIMARY_NOT_READY, text=text, warning=True),)
 
 
 def _adopted(it: Pass) -> Status:

@@ -8,6 +8,10 @@ from enum import StrEnum
 class Reason(StrEnum):
     """Why something is told. The words are public: alerts are built on them."""
 
+    INITIALIZING = "Initializing"
+    """Onboarding begins, or begins again; the user's pods serve."""
+    PRIMARY_NOT_READY = "PrimaryNotReady"
+    """The primary did not become ready in time; the user's pods go on serving."""
     INITIALIZED = "Initialized"
     """Onboarding is done: the primary serves, the candidate is at 0."""
     ROLLOUT_STARTED = "RolloutStarted"
@@ -44,6 +48,10 @@ class Reason(StrEnum):
     """The revision serves all traffic."""
     ROLLED_BACK = "RolledBack"
     """The rollout failed; all traffic goes back to the primary."""
+    SUCCEEDED = "Succeeded"
+    """At rest after a promotion or a revert: the candidate is drained and at 0."""
+    FAILED = "Failed"
+    """At rest after a rollback: the candidate is drained and at 0."""
     REVERTED = "Reverted"
     """The Deployment is the stable revision again; the rollout ended without a failure."""
     SUPERSEDED = "Superseded"

@@ -162,6 +162,11 @@ class Pass:
         primary = self.primary
         return primary is not None and primary.rolled_out and 0 < primary.replicas <= primary.ready
 
+    @property
+    def primary_late(self) -> bool:
+        """True when the primary that is being made was not ready within the deadline of pods."""
+        return not self.primary_full and self.passed(self.memory.waiting_since, self.deadline)
+
     def passed(self, since: datetime | None, duration: timedelta) -> bool:
         """Return whether `duration` has passed since a moment that was."""
         past = elapsed(since, self.now)

@@ -7,6 +7,7 @@ from hashlib import blake2b
 
 from canary.rollout.contests import followed
 from canary.rollout.model import Decision, Fault, Notice, Status, Wanted
+from canary.rollout.phases import Phase
 from canary.rollout.reasons import Reason
 from canary.rollout.replacing import deleted_notice
 from canary.rollout.situation import WIDENINGS, Pass, remember
@@ -30,6 +31,19 @@ def aside(before: Status, it: Pass) -> tuple[Pass, tuple[Notice, ...]]:
     it, contests = followed(before, it, told)
     notices += _gone(before, it) + _widened(before, it, told) + contests
     return (it if told == it.memory.told else it.on(remember(it.status, told=told))), notices
+
+
+def arrived(before: Pass, status: Status, because: str) -> tuple[Notice, ...]:
+    """Return the Event of a transition that nothing else tells: into onboarding, and to rest once an end is drained."""
+    match before.phase, status.phase:
+        case (was, Phase.INITIALIZING) if was is not Phase.INITIALIZING:
+            return (Notice(reason=Reason.INITIALIZING, text=f"Initializing: {because}", slack=False),)
+        case Phase.FINALIZING, Phase.SUCCEEDED:
+            return (Notice(reason=Reason.SUCCEEDED, text=f"Drained and at rest: {because}", slack=False),)
+        case Phase.ROLLING_BACK, Phase.FAILED:
+            return (Notice(reason=Reason.FAILED, text=f"Drained and at rest: {because}", slack=False),)
+        case _:
+            return ()
 
 
 def hands_off(it: Pass) -> Decision:

@@ -228,7 +228,7 @@ def test_a_primary_deleted_in_background_is_stood_in_for_by_the_stable_candidate
     assert (first.status.phase, first.wanted.target, told(first).reasons) == (
         Phase.INITIALIZING,
         TargetWanted(replicas=4),
-        ("PrimaryDeleted",),
+        ("PrimaryDeleted", "Initializing"),
     )
     assert [one.wanted.apex for one in (first, ready, wide)] == ["narrow", "wide", "wide"]
     assert [one.wanted.release_primary for one in (first, ready, wide, over)] == [False, False, False, True]

@@ -34,7 +34,7 @@ async def test_a_version_that_does_not_run_gets_no_request(
     assert (stage.phases, stage.weights) == (NEVER_SERVED, [0])
     assert (stage.serving, stage.candidate) == (["1.0"] * 3, (0, False))
     assert stage.history == [("2.0", "rolled_back")]
-    assert stage.reasons == ["RolloutStarted", "RolledBack"]
+    assert stage.reasons == ["RolloutStarted", "RolledBack", "Failed"]
 
 
 async def test_a_quota_ends_it_at_the_deadline_with_its_words(stage: Stage) -> None:

@@ -73,7 +73,7 @@ async def test_each_pass_that_ends_is_one_line_with_its_keys(stage: Stage, log: 
             "because", "changed", "event", "level", "phase", "step", "timestamp", "weight",
         }  # fmt: skip
     assert all(line.keys() >= BOUND for line in lines(log, "told"))
-    assert [line["reason"] for line in lines(log, "told")][:2] == ["Initialized", "RolloutStarted"]
+    assert [line["reason"] for line in lines(log, "told")][:3] == ["Initializing", "Initialized", "RolloutStarted"]
     assert crashes(log) == []
 
 

@@ -52,7 +52,7 @@ async def test_each_write_comes_after_what_it_rests_on(stage: Stage) -> None:
     assert stage.serving == ["1.0"] * 3
     assert (stage.candidate, stage.weight) == ((0, False), 0)
     assert stage.cluster.now(ref(SERVICE))["spec"]["selector"] == NARROW
-    assert stage.reasons == ["Initialized"]
+    assert stage.reasons == ["Initializing", "Initialized"]
 
 
 async def test_the_service_is_narrowed_only_once_the_primary_is_ready(stage: Stage) -> None:
@@ -82,7 +82,11 @@ async def test_a_primary_that_does_not_become_ready_costs_nobody_anything(
     await begun(stage, progressDeadline="60s")
     await stage.rest(120)
     assert stage.status.phase is Phase.INITIALIZING
-    assert (stage.ready_condition.status, stage.candidate) == ("False", (3, False))
+    assert (stage.ready_condition.status, stage.ready_condition.reason) == ("False", "PrimaryNotReady")
+    assert stage.candidate == (3, False)
+    assert stage.reasons == ["Initializing", "PrimaryNotReady"]
+    [note] = stage.told.notes
+    assert note.text.startswith("The primary was not ready within 60 s: 0 of 3 pods of the primary are ready")
     assert ready_images(stage.cluster) == [image("1.0")] * 3
     assert stage.cluster.now(ref(SERVICE))["spec"]["selector"] == {"app": "checkout"}
 

@@ -94,7 +94,7 @@ async def test_what_cannot_be_served_is_refused_by_name_and_nothing_is_touched(
     assert (stage.ready_condition.status, stage.ready_condition.reason) == ("False", reason)
     assert stage.cluster.now(ref(SERVICE))["spec"]["selector"] == wanted["Service", "checkout"]["spec"]["selector"]
     assert stage.cluster.store.get(ref(VIRTUAL_SERVICE)) is None
-    assert stage.reasons == [reason]
+    assert stage.reasons == [reason, "Initializing"]
 
 
 async def test_a_name_that_becomes_too_long_is_refused(stage: Stage) -> None:

@@ -30,7 +30,7 @@ async def test_too_many_failed_evaluations_end_it(stage: Stage) -> None:
     assert stage.phases == ROLLED_BACK
     assert stage.weights == [0, 20, 0]
     assert stage.reasons == [
-        "RolloutStarted", "WeightAdvanced", "CheckFailed", "CheckFailed", "CheckFailed", "RolledBack",
+        "RolloutStarted", "WeightAdvanced", "CheckFailed", "CheckFailed", "CheckFailed", "RolledBack", "Failed",
     ]  # fmt: skip
     assert stage.status.failed_checks == 3
     assert "3 failed evaluations, the last: success-rate is 97 % (at least 99 %)" in stage.status.message

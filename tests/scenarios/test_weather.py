@@ -54,7 +54,7 @@ async def test_what_the_status_says_is_told_though_a_write_after_it_meets_a_conf
     stage.push("2.0")
     await stage.until_phase(Phase.SUCCEEDED)
     conflict.assert_all()
-    assert stage.reasons == PROMOTION, conflict.met
+    assert stage.reasons == [*PROMOTION, "Succeeded"], conflict.met
     assert [note.reason for note in stage.told.notes] == PROMOTION
 
 
