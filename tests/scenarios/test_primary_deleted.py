@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from canary.ports import DEPLOYMENT, POD, REPLICA_SET, Propagation
+from canary.ports import DEPLOYMENT, POD, REPLICA_SET, SERVICE, Propagation
 from canary.rollout.phases import Phase
 from canary.sandbox.replicasets import is_ready
 from meshes.contract import Manifest
-from tests.builders import autoscaler, deployment, ref
-from tests.scenarios.stage import DEPLOYED, Stage, image
+from tests.builders import autoscaler, canary, deployment, ref
+from tests.scenarios.stage import DEPLOYED, Stage, analysis, image
 
 pytestmark = pytest.mark.looptime
 
@@ -119,6 +119,19 @@ async def test_elsewhere_too_and_its_pods_go_on_in_the_next_one(
     await stage.until(lambda: stage.status.phase is not None and stage.status.phase.at_rest)
     assert stage.status.phase is (Phase.SUCCEEDED if phase in GOING_WELL else Phase.FAILED)
     assert stage.reasons.count("PrimaryDeleted") == 1
+
+
+@CASCADES
+async def test_at_onboarding_it_is_made_again_and_nobody_notices(stage: Stage, cascade: Propagation) -> None:
+    """It is deleted at the moment at which it alone begins to serve."""
+    await stage.there()
+    stage.cluster.apply(canary(analysis=analysis()))
+    stage.start()
+    await stage.until(lambda: "canary.delivery/role" in stage.cluster.now(ref(SERVICE))["spec"]["selector"])
+    await deleted(stage, cascade)
+    await stage.until_phase(Phase.INITIALIZED)
+    await stage.rest(30)
+    assert (stage.serving, stage.candidate) == (["1.0"] * 3, (0, False))
 
 
 GOING_WELL = (Phase.PROGRESSING, Phase.PAUSED, Phase.PROMOTING)
