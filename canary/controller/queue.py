@@ -202,8 +202,12 @@ class KeyQueue:
         entry = self._entries[key]
         entry.cut = entry.dirty and not entry.cut
         if entry.cut:
-            self._served.pop(key, None)
+            self.does_not_count(key)
         return entry.cut
+
+    def does_not_count(self, key: Key) -> None:
+        """Note that the pass over `key` which is under way was none that it waited for: the next comes in its place."""
+        self._served.pop(key, None)
 
     async def quiet(self) -> None:
         """Wait until every key that is due has a worker, for at most LONGEST_COURTESY_S seconds."""

@@ -156,6 +156,8 @@ class Reconciler:
         if only_tells(status, decision, seen) and await turns.give_way() and turns.is_outdated(key):
             lines.reconciled(status, status, "Something changed while others went first: it is looked at anew")
             return timedelta(0)
+        if at_latest(decision.status) is None:  # a rollout that begins once its ReplicaSet is there waits for no other
+            turns.does_not_count(key)
         written = await self._write_status(key, canary, status, decision.status)
         self._tools.witness.seen(key, decision.status, plan.checks)
         it = Pass(plan=plan, status=decision.status, world=seen.world, now=found.now)

@@ -36,6 +36,10 @@ class Turns:
         """Return whether a pass that gave way had better end (KeyQueue.is_outdated)."""
         return self._passes().is_outdated(key)
 
+    def does_not_count(self, key: Key) -> None:
+        """Note that a pass was none that its canary waited for (KeyQueue.does_not_count)."""
+        self._passes().does_not_count(key)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:

@@ -134,6 +134,24 @@ async def test_a_pass_that_is_outdated_by_what_came_meanwhile_comes_again_before
     assert [key for key, _ in passes.began] == [B, A, A, B, A, A]
 
 
+async def test_after_a_pass_that_does_not_count_a_key_comes_before_those_that_were_served() -> None:
+    async def counts_for_b_alone(key: Key) -> None:
+        await asyncio.sleep(1)
+        if key == A:
+            passes.queue.does_not_count(A)
+
+    passes = Passes(counts_for_b_alone, at_once=1)
+    async with passes.running() as queue:
+        await asyncio.sleep(100)
+        for key in (B, A):
+            queue.add(key)
+        await asyncio.sleep(1.5)
+        for key in (B, A):
+            queue.add(key)
+        await asyncio.sleep(10)
+    assert [key for key, _ in passes.began] == [B, A, A, B]
+
+
 @pytest.mark.parametrize(("busy", "order"), [(True, ["a 3", "b 0"]), (False, ["b 0", "a 3"])])
 async def test_none_begins_while_those_under_way_keep_the_processor_busy(
     monkeypatch: pytest.MonkeyPatch, busy: bool, order: list[str]
