@@ -106,14 +106,14 @@ async def control(outside: Outside, settings: Settings, *, epoch: str, telemetry
     """
     telemetry = telemetry or Telemetry()
     teller = Teller(outside.cluster, outside.notifier, outside.clock)
-    asker = Asker(start=lambda key: asks.add(key), wake=lambda key: passes.add(key))  # by name: all are there by then
+    turns = Turns(lambda: passes)  # by name: all are there by then
+    asker = Asker(start=lambda key: asks.add(key), wake=turns.wake)
     asks = _queue("asks", asker, telemetry)
     announcer = Announcer(teller, start=lambda key: tells.add(key))
-    configs = Configs(outside.cluster)
-    echoes = Echoes(wake=lambda key: passes.add(key))
+    echoes = Echoes(wake=turns.wake)
     tools = Tools(
         cluster=outside.cluster,
-        configs=configs,
+        configs=Configs(outside.cluster),
         metrics=outside.metrics,
         grouper=Grouper(outside.metrics),
         asker=asker,
@@ -125,14 +125,14 @@ async def control(outside: Outside, settings: Settings, *, epoch: str, telemetry
         mesh_named=mesh_named,
         epoch=epoch,
         witness=telemetry,
-        turns=Turns(lambda: passes),
+        turns=turns,
         echoes=echoes,
     )
     passes = _queue("passes", Reconciler(tools), telemetry)
     tells = _queue("tells", announcer, telemetry, after=passes)
     shims = _queue("shims", Shim(outside.cluster, teller), telemetry)
     outside.notifier.listen(lambda namespace, name: passes.add((namespace, name)))
-    Watch(outside.cluster, echoes=echoes, shim=shims.add, concerned=configs.concerned, routing=_routing()).start()
+    Watch(outside.cluster, echoes=echoes, shim=shims.add, concerned=tools.configs.concerned, routing=_routing()).start()
     queues = {"passes": passes, "shims": shims, "asks": asks, "tells": tells}
     with telemetry.leading(queues):
         async with asyncio.TaskGroup() as tasks:

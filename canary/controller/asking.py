@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Protocol
 
 from canary.controller.measure import Measurement, answer
 from canary.controller.queue import Key
-from canary.rollout.model import Answer, Question, Status
+from canary.rollout.model import Answer, Plan, Question, Side, Status
+from canary.rollout.verdict import fails, sound
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,10 +25,20 @@ class Errand:
     moment: Hashable
 
 
-class Asker:
-    """Runs errands. `start` asks for a run of this object with a key, `wake` for a pass with the answers."""
+class Wake(Protocol):
+    """Asks for a pass over a canary, before all others that wait if `first`."""
 
-    def __init__(self, *, start: Callable[[Key], None], wake: Callable[[Key], None]) -> None:
+    def __call__(self, key: Key, *, first: bool) -> None:
+        """Ask for it."""
+
+
+class Asker:
+    """Runs errands. `start` asks for a run of this object with a key, `wake` for a pass with the answers.
+
+    Answers by which a check fails go first: traffic is likely to be taken away for them. The rules decide that.
+    """
+
+    def __init__(self, *, start: Callable[[Key], None], wake: Wake) -> None:
         self._start = start
         self._wake = wake
         self._errands: dict[Key, Errand] = {}
@@ -64,8 +76,14 @@ class Asker:
         finally:
             del self._errands[key]
         self._found[key] = (errand.moment, answers)
-        self._wake(key)
+        self._wake(key, first=_is_bad(errand.measurement.plan, answers))
         return None
+
+
+def _is_bad(plan: Plan, answers: Mapping[Question, Answer]) -> bool:
+    checks = {check.name: check for check in plan.checks}
+    of_canary = ((checks.get(asked.check), found) for asked, found in answers.items() if asked.side is Side.CANARY)
+    return any(check is not None and fails(check, sound(found), plan.min_requests) for check, found in of_canary)
 
 
 def moment_of(status: Status) -> Hashable:

@@ -1,8 +1,8 @@
 """Which canary is looked at when: one pass at a time for a key, many keys at once, repeats folded into one.
 
-Who was served in the last seconds comes after all others, longest ago first. When hundreds of canaries are told of
-something in the same second, each has its first pass, which takes a bad version's traffic away, before any has the next
-ones, which tidy up after it; nobody waits for ever.
+Who is known to be in a hurry comes first, and who was served in the last seconds after all others, longest ago first.
+When hundreds of canaries are told of something in the same second, each has its first pass, which takes a bad version's
+traffic away, before any has the next ones, which tidy up after it; nobody waits for ever.
 
 Not its job: what a pass does. A pass that fails is tried again after a delay that doubles with each failure, has
 jitter, and never passes ten seconds.
@@ -22,6 +22,7 @@ from canary.errors import CanaryError, Conflict, Unavailable
 
 FIRST_DELAY_S = 0.2
 LONGEST_DELAY_S = 10.0
+FIRST = -1.0
 LONGEST_COURTESY_S = 1.0
 """How long a queue waits at most for one that goes first, and a pass that gives way for those that wait."""
 SHORT_TURN_S = 0.003
@@ -45,12 +46,14 @@ OnFailure = Callable[[Key, Exception, float], None]
 class _Entry:
     dirty: bool = False
     running: bool = False
+    first: bool = False
     failures: int = 0
     hurried: bool = False
     cut: bool = False
     not_before: float = 0.0
     due_at: float = 0.0
     timer: asyncio.TimerHandle | None = None
+    asked: asyncio.Future[None] | None = None
 
 
 class KeyQueue:
@@ -93,17 +96,20 @@ class KeyQueue:
         now = asyncio.get_running_loop().time()
         return max((now - self._entries[key].due_at for _, _, key in self._due), default=0.0)
 
-    def add(self, key: Key) -> None:
-        """Ask for a pass over `key` as soon as may be; while one runs, for one more after it.
+    def add(self, key: Key, *, first: bool = False) -> None:
+        """Ask for a pass over `key` as soon as may be; while one runs, for one more after it. `first` of all that wait.
 
         The delay after a failure is cut short once; what comes then waits for its end, for events may come from the
         failing passes themselves.
         """
         entry = self._entries.setdefault(key, _Entry())
+        entry.first = entry.first or first
         if entry.dirty:
             return
         if entry.running:
             entry.dirty = True
+            if entry.asked is not None and not entry.asked.done():
+                entry.asked.set_result(None)
         elif not self._waits(entry):
             if entry.timer is not None:
                 entry.timer.cancel()
@@ -124,7 +130,7 @@ class KeyQueue:
         self._calm.clear()
         served = self._served.get(key, 0.0)
         lately = served if served > entry.due_at - SERVED_S else 0.0
-        heappush(self._due, (lately, next(self._order), key))
+        heappush(self._due, (FIRST if entry.first else lately, next(self._order), key))
 
     def add_after(self, key: Key, delay_s: float) -> None:
         """Ask for a pass in `delay_s` seconds, unless one is asked for before."""
@@ -153,7 +159,7 @@ class KeyQueue:
                             await self._after.quiet()
                         _, _, key = heappop(self._due)
                         entry = self._entries[key]
-                        entry.dirty, entry.running = False, True
+                        entry.dirty, entry.running, entry.first = False, True, False
                         self._running += 1
                         self._is_served(key)
                         passes.create_task(self._work(key, entry), name=f"pass {key[0]}/{key[1]}")
@@ -179,20 +185,35 @@ class KeyQueue:
                 return
             turned = now
 
-    async def give_way(self) -> bool:
+    async def give_way(self, key: Key | None = None) -> bool:
         """Within a pass, let those begin that wait, for at most LONGEST_COURTESY_S seconds; none is kept out by it.
 
-        Return whether there were any.
+        A pass over `key` waits no longer than until it is asked for again. Return whether there were any.
         """
         if not self._due:
             return False
         self._running -= 1
         self._wake.set()
+        entry = self._entries.get(key) if key is not None else None
         try:
-            await self.quiet()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LONGEST_COURTESY_S):
+                    await (self._calm.wait() if entry is None else self._calm_or_asked(entry))
         finally:
             self._running += 1
         return True
+
+    async def _calm_or_asked(self, entry: _Entry) -> None:
+        """Wait until every key that is due has a worker, or this one is asked for."""
+        if entry.dirty:
+            return
+        asked = entry.asked = asyncio.get_running_loop().create_future()
+        calm = asyncio.ensure_future(self._calm.wait())
+        try:
+            await asyncio.wait((asked, calm), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            entry.asked = None
+            calm.cancel()
 
     def is_outdated(self, key: Key) -> bool:
         """Return whether a pass that let others go first had better end, since its key was asked for again meanwhile.

@@ -26,6 +26,7 @@ from canary.controller.memo import Memo
 from canary.controller.merge import exact
 from canary.controller.moving import give_back, has_moved
 from canary.controller.names import resource_version, target_of
+from canary.controller.newcomers import SOON, Newcomers
 from canary.controller.observe import Observation, observe, subjects
 from canary.controller.plans import InForce, Plans
 from canary.controller.pods import PullErrors
@@ -78,6 +79,7 @@ class Reconciler:
         self._pull_errors: dict[Key, PullErrors] = {}
         self._unread: dict[Key, str] = {}
         self._drifts: dict[Key, Drift] = {}
+        self._newcomers = Newcomers(tools.clock)
         self._statuses = Memo(status_from_json)
 
     async def __call__(self, key: Key) -> timedelta | None:
@@ -95,6 +97,7 @@ class Reconciler:
             self._tools.teller.forget(*key)
             self._tools.echoes.forget(key)
             self._wanted.forget(key)
+            self._newcomers.forget(key)
             return None
         with lines.of_pass(key, next(self._serial)):
             try:
@@ -152,12 +155,8 @@ class Reconciler:
         plan, status, seen = found.plan, found.status, found.seen
         decision = replace(decision, status=self._tools.teller.remember(status, decision, plan))
         decision = replace(decision, status=self._fenced(key, canary, found.wanted.noted(decision.status)))
-        turns = self._tools.turns
-        if only_tells(status, decision, seen) and await turns.give_way() and turns.is_outdated(key):
-            lines.reconciled(status, status, "Something changed while others went first: it is looked at anew")
-            return timedelta(0)
-        if at_latest(decision.status) is None:  # a rollout that begins once its ReplicaSet is there waits for no other
-            turns.does_not_count(key)
+        if (anew := await self._lets_others_go_first(key, found, decision)) is not None:
+            return anew
         written = await self._write_status(key, canary, status, decision.status)
         self._tools.witness.seen(key, decision.status, plan.checks)
         it = Pass(plan=plan, status=decision.status, world=seen.world, now=found.now)
@@ -165,7 +164,7 @@ class Reconciler:
         drift = self._drifts.setdefault(key, Drift(self._tools.clock))
         cluster = self._tools.cluster
         act = Act(cluster=cluster, mesh=found.wanted.mesh, seen=seen, decision=decision, canary=written, drift=drift)
-        act.give_way = turns.give_way
+        act.give_way = self._tools.turns.give_way
         try:
             await act.run()
         except CanaryError as failure:
@@ -173,7 +172,7 @@ class Reconciler:
             await self._announce(act, it, at_once=False)  # the status says it: nobody would tell it later
             raise
         self._tools.configs.ended(key, None)
-        answered = is_answered_now(status, decision, turns.busy)
+        answered = is_answered_now(status, decision, self._tools.turns.busy)
         await self._announce(act, it, at_once=answered)
         if answered:
             await drop_command(act)
@@ -187,6 +186,18 @@ class Reconciler:
             return max(decision.again_in, WHILE_ASKING)
         wait = earlier(decision.again_in, until_calm(drift, seen), seen.config.again_in)
         return earlier(wait, at_latest(decision.status))
+
+    async def _lets_others_go_first(self, key: Key, found: _Pass, decision: Decision) -> timedelta | None:
+        """Wait for those that are in more of a hurry; return when to look anew where nothing is to be written now."""
+        status, seen, turns = found.status, found.seen, self._tools.turns
+        if only_tells(status, decision, seen) and await turns.give_way(key) and turns.is_outdated(key):
+            lines.reconciled(status, status, "Something changed while others went first: it is looked at anew")
+            return timedelta(0)
+        if at_latest(decision.status) is not None or not self._newcomers.is_awaited(key, seen.world.target):
+            return None
+        turns.does_not_count(key)  # a rollout that begins once its ReplicaSet is there does not come last
+        lines.reconciled(status, status, "The newest template has no ReplicaSet yet")
+        return SOON
 
     def _answers(self, key: Key, found: _Pass) -> Mapping[Question, Answer]:
         """Return the answers that have come; when some are due and none are there, send for them."""

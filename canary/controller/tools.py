@@ -24,13 +24,17 @@ class Turns:
     def __init__(self, passes: Callable[[], KeyQueue]) -> None:
         self._passes = passes
 
+    def wake(self, key: Key, *, first: bool = False) -> None:
+        """Ask for a pass (KeyQueue.add)."""
+        self._passes().add(key, first=first)
+
     def busy(self) -> bool:
         """Return whether canaries wait for a pass."""
         return len(self._passes()) > 0
 
-    async def give_way(self) -> bool:
+    async def give_way(self, key: Key | None = None) -> bool:
         """Let the passes begin that wait; return whether there were any (KeyQueue.give_way)."""
-        return await self._passes().give_way()
+        return await self._passes().give_way(key)
 
     def is_outdated(self, key: Key) -> bool:
         """Return whether a pass that gave way had better end (KeyQueue.is_outdated)."""

@@ -152,6 +152,38 @@ async def test_after_a_pass_that_does_not_count_a_key_comes_before_those_that_we
     assert [key for key, _ in passes.began] == [B, A, A, B]
 
 
+async def test_who_is_in_a_hurry_comes_before_all_that_wait() -> None:
+    passes = Passes(takes_a_second, at_once=1)
+    async with passes.running() as queue:
+        await asyncio.sleep(100)
+        queue.add(A)
+        await asyncio.sleep(0.5)
+        queue.add(B)
+        queue.add(A, first=True)  # while it runs, and though it was served just now
+        await asyncio.sleep(10)
+    assert [key for key, _ in passes.began] == [A, A, B]
+
+
+async def test_a_pass_over_a_key_that_is_asked_for_again_gives_way_no_longer() -> None:
+    went_on: list[tuple[float, bool]] = []
+
+    async def gives_way(key: Key) -> None:
+        if key == A and not went_on:
+            gave = await passes.queue.give_way(A)
+            went_on.append((asyncio.get_running_loop().time(), gave))
+        elif key != A:
+            await asyncio.sleep(60)
+
+    passes = Passes(gives_way, at_once=1)
+    async with passes.running() as queue:
+        for key in (A, B, ("shop", "c")):
+            queue.add(key)
+        await asyncio.sleep(0.3)
+        queue.add(A)
+        await asyncio.sleep(100)
+    assert went_on == [(0.3, True)]
+
+
 @pytest.mark.parametrize(("busy", "order"), [(True, ["a 3", "b 0"]), (False, ["b 0", "a 3"])])
 async def test_none_begins_while_those_under_way_keep_the_processor_busy(
     monkeypatch: pytest.MonkeyPatch, busy: bool, order: list[str]

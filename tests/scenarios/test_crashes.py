@@ -207,15 +207,15 @@ class Life:
 
 
 LIVES = {
-    "a promotion": Life(begin=onboarded, live=promote, holds=promoted, writes=40),
+    "a promotion": Life(begin=onboarded, live=promote, holds=promoted, writes=39),
     "a promotion with an autoscaler": Life(
-        begin=with_an_autoscaler, live=promote, holds=promoted_with_its_autoscaler, writes=42, step=3
+        begin=with_an_autoscaler, live=promote, holds=promoted_with_its_autoscaler, writes=41, step=3
     ),
     "a promotion with new config": Life(
-        begin=with_config, live=promote_with_new_config, holds=promoted, writes=42, step=3
+        begin=with_config, live=promote_with_new_config, holds=promoted, writes=41, step=3
     ),
-    "a rollback": Life(begin=onboarded, live=roll_back, holds=rolled_back, writes=24),
-    "a promotion that is put back": Life(begin=about_to_promote, live=put_back, holds=was_put_back, writes=22),
+    "a rollback": Life(begin=onboarded, live=roll_back, holds=rolled_back, writes=23),
+    "a promotion that is put back": Life(begin=about_to_promote, live=put_back, holds=was_put_back, writes=21),
     "a revert": Life(begin=in_mid_rollout, live=revert, holds=reverted, writes=10),
     "onboarding": Life(begin=there, live=onboard, holds=initialized, writes=19),
     "leaving": Life(begin=onboarded, live=leave, holds=left, writes=16),

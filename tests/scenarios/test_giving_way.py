@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from canary.controller.queue import KeyQueue
+from canary.controller.queue import Key, KeyQueue
 from canary.rollout.phases import Phase
 from tests.scenarios.stage import Stage, analysis
 
@@ -18,7 +18,7 @@ def gave_way(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int | 
     """The weight of the route and the size of the candidate, at each moment in which a pass lets others go first."""
     found: list[tuple[int | None, int]] = []
 
-    async def give_way(_: KeyQueue) -> bool:
+    async def give_way(_: KeyQueue, key: Key | None = None) -> bool:
         found.append((stage.weight, stage.candidate[0]))
         return False
 
@@ -54,7 +54,7 @@ async def test_a_pass_that_waited_while_something_changed_looks_anew_and_writes_
     await stage.onboarded(analysis=analysis({"weight": 20, "duration": "10m"}))
     await stage.pushed("2.0", 20)
 
-    async def aborted_meanwhile(_: KeyQueue) -> bool:
+    async def aborted_meanwhile(_: KeyQueue, key: Key | None = None) -> bool:
         if stage.status.phase is Phase.PROGRESSING:
             stage.command("abort")
             await asyncio.sleep(0.1)
@@ -86,3 +86,35 @@ async def test_what_takes_traffic_away_is_held_up_by_nobody(
     await stage.until_phase(Phase.FAILED)
     assert stage.weights == [0, 20, 0]
     assert {weight for weight, _ in gave_way[begun:]} == {0}
+
+
+async def test_answers_by_which_a_check_fails_are_looked_at_first(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+    add = KeyQueue.add
+
+    def noted(queue: KeyQueue, key: Key, *, first: bool = False) -> None:
+        asked.append(first)
+        add(queue, key, first=first)
+
+    await stage.onboarded(analysis=analysis({"weight": 20, "duration": "10m"}))
+    await stage.pushed("2.0", 20)
+    monkeypatch.setattr(KeyQueue, "add", noted)
+    await stage.rest(120)
+    assert asked
+    assert True not in asked
+    stage.metrics.set("checkout", bad=1.0)
+    await stage.until_phase(Phase.ROLLING_BACK)
+    assert True in asked
+
+
+async def test_a_push_is_told_once_its_replicaset_is_there_and_not_before(stage: Stage) -> None:
+    await stage.onboarded()
+    await stage.rest(60)
+    said = stage.status.message
+    messages: list[str] = []
+    stage.cluster.store.listen(lambda _: messages.append(stage.status.message))
+    await stage.pushed("2.0", 20)
+    assert [each for each in dict.fromkeys(messages) if "ReplicaSet" in each] == []
+    assert said in messages
