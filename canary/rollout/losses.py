@@ -87,12 +87,16 @@ def _seconds(duration: timedelta) -> str:
 def lowered(it: Pass) -> Status:
     """Return the status with the weight that the candidate's ready pods carry, when some were lost.
 
+    A rise that is not out yet is held to what they carry of a primary that is about to grow, too.
     How long there have been too few requests is not forgotten for that: fewer still come now.
     """
     carried, since = highest_weight(it.primary_replicas, it.target.ready), it.memory.no_data_since
     status = it.status
     if it.target.ready < it.memory.ready and carried < status.weight:
         status = with_weight(status, carried)
+    out = it.world.split.weight
+    if out is not None and out < status.weight:
+        status = with_weight(status, min(status.weight, max(out, highest_weight(it.size_ahead, it.target.ready))))
     if it.target.ready == 0:
         status = remember(with_weight(status, 0), ready_at=None)
     return remember(status, ready=it.target.ready, no_data_since=since)
