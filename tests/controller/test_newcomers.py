@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
 
 import pytest
 
@@ -11,6 +10,7 @@ from canary.controller.newcomers import SOON, Newcomers
 from canary.rollout.model import Revision, Target
 from canary.rollout.values import replace
 from canary.sandbox.cluster import InMemoryCluster
+from tests.rollout.builders import a_target
 
 pytestmark = pytest.mark.looptime
 
@@ -18,17 +18,7 @@ A = ("shop", "a")
 
 
 def target(digest: str, pin: str = "") -> Target:
-    return Target(
-        generation=1,
-        revision=Revision(digest=digest, restarted_at="", pin=pin, image="shop:1.0"),
-        replicas=1,
-        paused=False,
-        pods=0,
-        other_pods=0,
-        ready=0,
-        settled=True,
-        progress_deadline=timedelta(minutes=10),
-    )
+    return a_target(Revision(digest=digest, restarted_at="", pin=pin, image="shop:1.0"))
 
 
 async def test_a_replicaset_is_awaited_in_silence_for_a_second_and_for_another_template_anew(
