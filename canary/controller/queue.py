@@ -194,14 +194,21 @@ class KeyQueue:
             return False
         self._running -= 1
         self._wake.set()
-        entry = self._entries.get(key) if key is not None else None
         try:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LONGEST_COURTESY_S):
-                    await (self._calm.wait() if entry is None else self._calm_or_asked(entry))
+            await self.quiet(key)
         finally:
             self._running += 1
         return True
+
+    async def quiet(self, key: Key | None = None) -> None:
+        """Wait until every key that is due has a worker, for at most LONGEST_COURTESY_S seconds.
+
+        A pass over `key` waits no longer than until it is asked for again.
+        """
+        entry = self._entries.get(key) if key is not None else None
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LONGEST_COURTESY_S):
+                await (self._calm.wait() if entry is None else self._calm_or_asked(entry))
 
     async def _calm_or_asked(self, entry: _Entry) -> None:
         """Wait until every key that is due has a worker, or this one is asked for."""
@@ -229,12 +236,6 @@ class KeyQueue:
     def does_not_count(self, key: Key) -> None:
         """Note that the pass over `key` which is under way was none that it waited for: the next comes in its place."""
         self._served.pop(key, None)
-
-    async def quiet(self) -> None:
-        """Wait until every key that is due has a worker, for at most LONGEST_COURTESY_S seconds."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LONGEST_COURTESY_S):
-                await self._calm.wait()
 
     def _is_served(self, key: Key) -> None:
         """Note when the key was served, and forget those of long ago."""
