@@ -13,6 +13,7 @@ from canary.rollout.model import Notice, Status
 from canary.rollout.reasons import Reason
 from canary.rollout.situation import Pass, remember, with_weight
 from canary.rollout.values import replace
+from canary.rollout.wanted import size_ahead
 from canary.rollout.weights import capacity, highest_weight
 from canary.rollout.windows import least_window
 
@@ -96,7 +97,7 @@ def lowered(it: Pass) -> Status:
         status = with_weight(status, carried)
     out = it.world.split.weight
     if out is not None and out < status.weight:
-        status = with_weight(status, min(status.weight, max(out, highest_weight(it.size_ahead, it.target.ready))))
+        status = with_weight(status, min(status.weight, max(out, highest_weight(size_ahead(it), it.target.ready))))
     if it.target.ready == 0:
         status = remember(with_weight(status, 0), ready_at=None)
     return remember(status, ready=it.target.ready, no_data_since=since)

@@ -126,15 +126,6 @@ class Pass:
         return self.memory.size or (self.world.autoscaler.floor if self.world.autoscaler else 0)
 
     @property
-    def size_ahead(self) -> int:
-        """The size that the primary has or is about to be given, whichever is more: the weight is to fit both."""
-        scaler = self.world.autoscaler
-        if scaler is not None and self.primary is not None and scaler.at_primary:
-            return self.primary_replicas
-        wanted = self.plan.replicas if scaler is None and self.plan.replicas is not None else self.memory.size
-        return max(self.primary_replicas, wanted or 0)
-
-    @property
     def deadline(self) -> timedelta:
         """How long pods may take to become ready."""
         return self.plan.progress_deadline or self.target.progress_deadline

@@ -10,7 +10,7 @@ from canary.rollout.phases import Phase
 from canary.rollout.reasons import Reason
 from canary.rollout.situation import Pass, remember, with_weight
 from canary.rollout.values import replace
-from canary.rollout.wanted import answer, cleared_target, kept_target, may_clear
+from canary.rollout.wanted import answer, cleared_target, kept_target, may_clear, size_ahead
 from canary.rollout.weights import capacity
 
 
@@ -194,14 +194,14 @@ def _started(it: Pass, revision: Revision) -> Notice:
 def scaled(it: Pass, weight: int) -> Status:
     """Return the status with a candidate that can carry `weight`, with the clock of its pods kept."""
     memory = it.memory
-    need = max(memory.candidate, capacity(it.size_ahead, weight))
+    need = max(memory.candidate, capacity(size_ahead(it), weight))
     ready = it.target.ready
     waiting = memory.waiting_since
     if need > memory.candidate or (ready < need and waiting is None):
         waiting = it.now
     elif ready >= need:
         waiting = None
-    ready_at = (memory.ready_at or it.now) if ready >= capacity(it.size_ahead, weight) else None
+    ready_at = (memory.ready_at or it.now) if ready >= capacity(size_ahead(it), weight) else None
     return remember(it.status, candidate=need, waiting_since=waiting, ready_at=ready_at, ready=ready)
 
 

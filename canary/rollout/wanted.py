@@ -36,6 +36,11 @@ def primary_size(it: Pass) -> int | None:
     return size
 
 
+def size_ahead(it: Pass) -> int:
+    """Return the size that the primary has or is about to be given, whichever is more: the weight is to fit both."""
+    return max(it.primary_replicas, primary_size(it) or 0)
+
+
 def primary_wanted(it: Pass) -> PrimaryWanted | None:
     """Return what `-primary` is to be: the stable revision, while promoting the one that passed.
 
