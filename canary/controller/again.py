@@ -52,13 +52,16 @@ def would_find_nothing(before: Status, decision: Decision, it: Pass) -> bool:
 
     Not while anything is at fault: some faults are over once they were told.
     """
-    if not decision.final or it.world.faults or _looks_at(before) != _looks_at(it.status):
+    if not decision.final or it.world.faults or looks_at(before) != looks_at(it.status):
         return False
     return not questions(it.plan, it.status, it.world, it.now)
 
 
-def _looks_at(status: Status) -> Hashable:
-    """Return all of a status by which the observation differs: whose pods it counts, and where (observe, sides)."""
+def looks_at(status: Status) -> Hashable:
+    """Return all of a status by which the observation differs: whose pods it counts, and where (observe, sides).
+
+    The count of commands in vain, too, tells which of two is seen: it changes only with a command that is taken away.
+    """
     young = status.phase in (None, Phase.INITIALIZING)
     apart = status.memory.stage in (Stage.LEAVING, Stage.REPLACING)
     settled = young or status.phase in (Phase.INITIALIZED, Phase.SUCCEEDED)
