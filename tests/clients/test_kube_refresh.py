@@ -9,28 +9,19 @@ import pytest
 
 from canary.clients.discovery import Resource
 from canary.clients.kube_cache import Cache
-from canary.clients.kube_http import Call, KubeHttp
 from canary.clients.kube_refresh import refreshed
 from canary.errors import CanaryError, Unavailable
 from canary.index import Selection
 from canary.ports import POD, Change, Watched
+from tests.clients.answering import Answering
 
 PODS = Resource(kind=POD, plural="pods", namespaced=True, versions=("v1",))
 OURS = Selection(kind=POD, namespace="shop", labels={"app": "checkout", "pod-template-hash": "abc"})
 
 
-class Answering(KubeHttp):
-    """An API server that gives one answer to everything; `asked` are the calls."""
-
-    def __init__(self, answer: Any) -> None:
-        self._says = answer
-        self.asked: list[Call] = []
-
-    async def send(self, call: Call) -> Any:
-        self.asked.append(call)
-        if isinstance(self._says, Exception):
-            raise self._says
-        return self._says
+def saying(answer: Any) -> Answering:
+    """An API server that gives one answer to everything."""
+    return Answering(lambda _: answer)
 
 
 def pod(name: str, version: int, labels: Mapping[str, str] = OURS.labels) -> dict[str, Any]:
@@ -59,7 +50,7 @@ def holding(*pods: dict[str, Any]) -> tuple[Cache, list[tuple[Change, str, str]]
 
 async def test_what_is_newer_is_taken_what_is_not_listed_is_gone_and_others_are_left() -> None:
     cache, heard = holding(pod("a", 1), pod("b", 2), pod("other", 3, {"app": "other"}))
-    http = Answering(listed(pod("a", 9), pod("c", 10)))
+    http = saying(listed(pod("a", 9), pod("c", 10)))
     await refreshed(http, cache, PODS, OURS)
     assert heard == [(Change.MODIFIED, "a", "9"), (Change.ADDED, "c", "10"), (Change.DELETED, "b", "2")]
     [call] = http.asked
@@ -69,13 +60,13 @@ async def test_what_is_newer_is_taken_what_is_not_listed_is_gone_and_others_are_
 
 async def test_an_answer_that_is_older_than_the_cache_changes_nothing() -> None:
     cache, heard = holding(pod("a", 60))
-    await refreshed(Answering(listed(pod("a", 9))), cache, PODS, OURS)
+    await refreshed(saying(listed(pod("a", 9))), cache, PODS, OURS)
     assert heard == []
 
 
 async def test_one_object_is_sought_by_its_name() -> None:
     cache, heard = holding(pod("a", 1), pod("b", 2))
-    http = Answering(listed())
+    http = saying(listed())
     await refreshed(http, cache, PODS, Selection(kind=POD, namespace="shop", name="a"))
     assert http.asked[0].query == (("fieldSelector", "metadata.name=a"),)
     assert heard == [(Change.DELETED, "a", "1")]
@@ -84,13 +75,13 @@ async def test_one_object_is_sought_by_its_name() -> None:
 async def test_one_object_that_is_sought_costs_no_look_at_those_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
     cache, heard = holding(pod("a", 1), pod("b", 2))
     monkeypatch.setattr(cache, "listed", lambda *_: pytest.fail("it looked through the namespace"))
-    await refreshed(Answering(listed(pod("a", 9))), cache, PODS, Selection(kind=POD, namespace="shop", name="a"))
+    await refreshed(saying(listed(pod("a", 9))), cache, PODS, Selection(kind=POD, namespace="shop", name="a"))
     assert heard == [(Change.MODIFIED, "a", "9")]
 
 
 async def test_an_object_that_only_lost_its_labels_comes_back_with_its_next_event() -> None:
     cache, heard = holding(pod("a", 1))
-    await refreshed(Answering(listed()), cache, PODS, OURS)
+    await refreshed(saying(listed()), cache, PODS, OURS)
     cache.put(POD, pod("a", 40, {"app": "quarantined"}))
     assert heard == [(Change.DELETED, "a", "1"), (Change.ADDED, "a", "40")]
 
@@ -106,5 +97,5 @@ async def test_an_object_that_only_lost_its_labels_comes_back_with_its_next_even
 async def test_an_answer_that_cannot_be_used_is_raised_and_takes_nothing_away(answer: Any) -> None:
     cache, heard = holding(pod("a", 1))
     with pytest.raises(CanaryError):
-        await refreshed(Answering(answer), cache, PODS, OURS)
+        await refreshed(saying(answer), cache, PODS, OURS)
     assert heard == []
