@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from canary.errors import AlreadyExists, NotFound, Rejected
+from canary.index import Index
 from canary.ports import DEPLOYMENT, POD, REPLICA_SET, Change, Propagation, Watched, ref_of
 from canary.sandbox.clock import stamp
 from canary.sandbox.conditions import condition, find, with_condition
@@ -60,6 +61,14 @@ def without_hash(template: Mapping[str, Any]) -> dict[str, Any]:
     return {**template, "metadata": meta}
 
 
+def _recreated(deployment: Manifest) -> Iterable[Hashable]:
+    return [deployment["metadata"]["namespace"]] if deployment["spec"]["strategy"]["type"] == "Recreate" else []
+
+
+RECREATED = Index(name="recreated", kind=DEPLOYMENT, keys=_recreated)
+"""The Deployments that wait for their old pods to end, by namespace: few, and no other's selector is looked at."""
+
+
 class DeploymentController:
     """Turns Deployments into ReplicaSets, `delay` seconds after each event that concerns one."""
 
@@ -78,7 +87,7 @@ class DeploymentController:
         elif event.ref.kind == REPLICA_SET:
             self._notice_set(event)
         elif event.ref.kind == POD and event.change is Change.DELETED:
-            for deployment in self._selecting(event, self._recreated(event.ref.namespace)):
+            for deployment in self._selecting(event, self._store.objects.indexed(RECREATED, [event.ref.namespace])):
                 self._work.add(ref_of(deployment))
 
     def _notice_set(self, event: Watched) -> None:
@@ -88,11 +97,6 @@ class DeploymentController:
         elif not controller_uid(event.manifest):
             for deployment in self._selecting(event, self._store.list(DEPLOYMENT, event.ref.namespace)):
                 self._work.add(ref_of(deployment))
-
-    def _recreated(self, namespace: str) -> list[Manifest]:
-        """Return the Deployments that wait for their old pods to end: few, so they are chosen before any selector."""
-        found = self._store.list(DEPLOYMENT, namespace)
-        return [each for each in found if each["spec"]["strategy"]["type"] == "Recreate"]
 
     @staticmethod
     def _selecting(event: Watched, deployments: Sequence[Manifest]) -> list[Manifest]:

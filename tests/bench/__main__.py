@@ -59,8 +59,8 @@ class Bench:
         return Steady(
             seconds=seconds,
             cores=(after.cpu_s - before.cpu_s) / seconds,
-            reads=done["GET"],
-            writes=done.total() - done["GET"],
+            reads=done["GET"] + done["LIST"],
+            writes=done.total() - done["GET"] - done["LIST"],
             queries=self.world.metrics.asked - asked,
         )
 

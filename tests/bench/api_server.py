@@ -22,6 +22,7 @@ from canary.errors import AlreadyExists, CanaryError, Conflict, NotFound, Reject
 from canary.ports import Propagation, Watched
 from canary.sandbox.cluster import InMemoryCluster
 from canary.sandbox.managed import Writer
+from canary.sandbox.selectors import carries
 from canary.sandbox.store import Precondition
 from meshes.contract import Kind, Manifest, ObjectRef
 
@@ -81,7 +82,7 @@ class _History:
 
 
 class ApiServer:
-    """Answers requests. `requests` counts those that are neither discovery, lists nor watches, by method.
+    """Answers requests. `requests` counts those that are neither discovery nor watches by method, a list as a LIST.
 
     `expired` counts the watches that were told 410 Gone; `kept` changes of each kind are kept for watches.
     """
@@ -139,7 +140,8 @@ class ApiServer:
         place = self._place(group, rest[1:])
         if request.method == "GET" and not place.name:
             if "watch" not in request.query:
-                return await self._list(request, place)
+                self.requests["LIST"] += 1
+                return _response(self._listed(request, place))
             answer = web.StreamResponse(headers={"Content-Type": "application/json"})
             with suppress(ConnectionResetError), self._noted(request):  # the controller ended, or the watch was cut
                 await answer.prepare(request)
@@ -200,15 +202,17 @@ class ApiServer:
             raise Rejected(f"{ref}: metadata.uid: field is immutable")
         return self._store.patch(ref, patch, Writer(manager=MANAGER, subresource=subresource), version)
 
-    async def _list(self, request: web.Request, place: _Place) -> web.Response:
-        wanted = [pair.partition("=")[::2] for pair in request.query.get("labelSelector", "").split(",") if pair]
-        name = request.query.get("fieldSelector", "").removeprefix("metadata.name=")
-        items = list(self._store.list(place.kind, place.namespace, dict(wanted)))
-        if name != request.query.get("fieldSelector", ""):
-            items = [one for one in items if one["metadata"]["name"] == name]
+    def _listed(self, request: web.Request, place: _Place) -> Manifest:
+        labels = dict(pair.partition("=")[::2] for pair in request.query.get("labelSelector", "").split(",") if pair)
+        named = request.query.get("fieldSelector", "").removeprefix("metadata.name=")
+        if named:  # as an API server, which looks up what has this name and reads nothing else
+            one = self._store.get(ObjectRef(place.kind, place.namespace, named))
+            items = [one] if one is not None and carries(one["metadata"].get("labels") or {}, labels) else []
+        else:
+            items = self._store.list(place.kind, place.namespace, labels)
         group, version = place.kind.group, self._store.served(place.kind).versions[0]
         head = {"apiVersion": f"{group}/{version}" if group else version, "kind": f"{place.kind.kind}List"}
-        return _response({**head, "metadata": {"resourceVersion": str(self._version)}, "items": items})
+        return {**head, "metadata": {"resourceVersion": str(self._version)}, "items": items}
 
     @contextmanager
     def _noted(self, request: web.Request) -> Iterator[None]:

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 
 from canary.clients.kube import KubeCluster, kube_cluster
 from canary.clients.kube_http import connect
+from canary.index import Selection
 from canary.ports import CANARY, DEPLOYMENT
 from canary.sandbox.cluster import InMemoryCluster
 from canary.sandbox.rig import WallClock
@@ -83,3 +84,12 @@ async def test_no_more_than_the_newest_changes_of_a_kind_are_kept(both: Both) ->
     for number in range(2 * KEPT):
         both.cluster.apply(config_map(text=str(number)))
     assert both.server.lines == KEPT
+
+
+async def test_a_look_at_one_object_is_a_read_that_is_counted_and_finds_just_that(both: Both) -> None:
+    await both.deployed("first")
+    await both.deployed("second")
+    before = both.server.requests.copy()
+    await both.view.refresh(Selection(kind=DEPLOYMENT, namespace="shop", name="first"))
+    await both.view.refresh(Selection(kind=DEPLOYMENT, namespace="shop", name="unknown"))
+    assert (both.server.requests - before, both.names()) == ({"LIST": 2}, ["first", "second"])
