@@ -6,16 +6,13 @@ import os
 from pathlib import Path
 from typing import Any
 
-import yaml
 from kubernetes.aio import config as kube_config
 
+from canary.clients.kubeconfig import UNREADABLE, chosen, unreadable
 from canary.errors import ConfigError
 
 FALLBACK = "default"
 IN_POD = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-DEFAULT = "~/.kube/config"
-UNREADABLE = (kube_config.ConfigException, OSError, ValueError, TypeError, AttributeError, KeyError, yaml.YAMLError)
-"""What the loader raises for files that are no kubeconfig: it looks at no shapes before it uses them."""
 
 
 def default_namespace(kubeconfig: Path | None = None, context: str | None = None) -> str:
@@ -26,18 +23,15 @@ def default_namespace(kubeconfig: Path | None = None, context: str | None = None
     """
     if kubeconfig is None and context is None and "KUBERNETES_SERVICE_HOST" in os.environ:
         return IN_POD.read_text(encoding="utf-8").strip() if IN_POD.is_file() else FALLBACK
-    chosen = str(kubeconfig) if kubeconfig else os.environ.get("KUBECONFIG") or DEFAULT
-    if not any(Path(path).expanduser().is_file() for path in chosen.split(os.pathsep) if path):
-        raise ConfigError(f"no cluster to talk to: there is no kubeconfig at {chosen}; name one with --kubeconfig")
+    paths = chosen(kubeconfig)
     try:
-        contexts, current = kube_config.list_kube_config_contexts(str(Path(chosen).expanduser()))
+        contexts, current = kube_config.list_kube_config_contexts(str(Path(paths).expanduser()))
         named = [entry for entry in contexts if entry["name"] == context] if context else [current]
     except UNREADABLE as error:
-        why = " ".join(str(error).split()) or type(error).__name__
-        raise ConfigError(f"{chosen} cannot be read as a kubeconfig: {why}; name another with --kubeconfig") from error
+        raise unreadable(paths, error) from error
     if not named:
         known = ", ".join(str(entry["name"]) for entry in contexts)
-        raise ConfigError(f"{chosen} has no context {context!r}; --context may be one of {known}")
+        raise ConfigError(f"{paths} has no context {context!r}; --context may be one of {known}")
     return _namespace_of(named[0])
 
 

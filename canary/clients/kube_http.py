@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,12 +20,11 @@ from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
-import yaml
-from kubernetes.aio import config as kube_config
 from kubernetes.aio.client import ApiClient, Configuration
 
 from canary.clients.counted import counted
 from canary.clients.kube_pod import load_pod
+from canary.clients.kubeconfig import load_kubeconfig
 from canary.clients.parsed import cut, parsed, seconds, whole
 from canary.errors import AlreadyExists, CanaryError, ConfigError, Conflict, NotFound, Rejected, Unavailable
 from canary.ports import OnRequest, Peer, ignore_request
@@ -103,13 +102,28 @@ class Call:
     took: Callable[[int], None] = ignore_size
 
 
+Renew = Callable[[str | None], Awaitable[bool]]
+"""Given the token that was refused: returns whether there is another by now."""
+
+
+async def _no_other(_: str | None) -> bool:
+    return False
+
+
 class KubeHttp:
     """Sends calls to one API server. Use `connect` to make one, and close it."""
 
-    def __init__(self, api: ApiClient, clock: ServerClock, on_request: OnRequest = ignore_request) -> None:
+    def __init__(
+        self,
+        api: ApiClient,
+        clock: ServerClock,
+        on_request: OnRequest = ignore_request,
+        renew: Renew = _no_other,
+    ) -> None:
         self._api = api
         self.clock = clock
         self._on_request = on_request
+        self._renew = renew
 
     @property
     def host(self) -> str:
@@ -162,14 +176,29 @@ class KubeHttp:
             response.close()
 
     async def _request(self, call: Call, limits: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
+        """Send a call; once more when its credentials are refused, so that nothing was done, and there are others."""
+        response, shown = await self._sent(call, limits)
+        if response.status != 401:
+            return response
+        try:
+            renewed = await self._renew(shown)
+        except BaseException:
+            response.close()
+            raise
+        if not renewed:
+            return response
+        response.release()
+        return (await self._sent(call, limits))[0]
+
+    async def _sent(self, call: Call, limits: aiohttp.ClientTimeout) -> tuple[aiohttp.ClientResponse, str | None]:
+        """Send a call once; return its answer, and the token that it showed."""
         headers = {"Accept": "application/json", "Content-Type": call.content_type, **self._api.default_headers}
         await self._api.update_params_for_auth(headers, [], ["BearerToken"], call.path, call.method, None)
         url = f"{self.host}{call.path}{_asked(call.query)}"
         body = dict(call.body) if call.body is not None else None  # plain JSON: there are no models to look for in it
         answer = await self._api.call_api(call.method, url, headers, body, _request_timeout=limits)
         self.clock.seen(answer.response.headers.get("Date"))
-        response: aiohttp.ClientResponse = answer.response
-        return response
+        return answer.response, headers.get("authorization")
 
     def _answer(self, call: Call, response: aiohttp.ClientResponse, raw: bytes) -> Any:
         try:
@@ -229,28 +258,6 @@ def _what(call: Call, stream: bool) -> tuple[str, str]:
     return verbs.get(call.method, call.method.lower()), rest[0]
 
 
-UNREADABLE = (kube_config.ConfigException, OSError, ValueError, TypeError, AttributeError, KeyError, yaml.YAMLError)
-"""What the loader raises for files that are no kubeconfig: it looks at no shapes before it uses them."""
-
-
-def _chosen(kubeconfig: Path | None) -> str:
-    """Return the path, or paths, of the kubeconfig. Raises ConfigError when no file is there."""
-    chosen = str(kubeconfig) if kubeconfig else os.environ.get("KUBECONFIG") or "~/.kube/config"
-    if not any(Path(path).expanduser().is_file() for path in chosen.split(os.pathsep) if path):
-        raise ConfigError(f"no cluster to talk to: there is no kubeconfig at {chosen}; name one with --kubeconfig")
-    return chosen
-
-
-async def _load_kubeconfig(configuration: Configuration, kubeconfig: Path | None, context: str | None) -> None:
-    chosen = _chosen(kubeconfig)
-    try:
-        path = str(kubeconfig) if kubeconfig else None
-        await kube_config.load_kube_config(path, context, configuration, persist_config=False)
-    except UNREADABLE as error:
-        why = " ".join(str(error).split()) or type(error).__name__
-        raise ConfigError(f"{chosen} cannot be read as a kubeconfig: {why}; name another with --kubeconfig") from error
-
-
 def _settle_session(configuration: Configuration) -> None:
     """Settle once what is the same for all requests.
 
@@ -270,10 +277,11 @@ async def connect(
     """Return a client with the credentials of a kubeconfig file, else of the Pod that this runs in, else of the default
     kubeconfig. Raises ConfigError when there are none."""
     configuration = Configuration()
+    renew: Renew = _no_other
     if kubeconfig is None and context is None and "KUBERNETES_SERVICE_HOST" in os.environ:
         load_pod(configuration)
     else:
-        await _load_kubeconfig(configuration, kubeconfig, context)
+        renew = await load_kubeconfig(configuration, kubeconfig, context)
     configuration.connection_pool_maxsize = 0  # no limit: each watch, of a kind in a namespace, holds a connection
     _settle_session(configuration)
     configuration.retries = None  # 0 would be without end: aiohttp_retry stops when attempt == attempts, from 1 on
@@ -284,4 +292,4 @@ async def connect(
         raise ConfigError(
             f"the certificates for {configuration.host} cannot be used: {why}; mend the CA or key"
         ) from error
-    return KubeHttp(api, ServerClock(), on_request)
+    return KubeHttp(api, ServerClock(), on_request, renew)
