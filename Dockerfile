@@ -9,6 +9,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY canary canary
 COPY meshes meshes
 COPY manifests/install/rights.yaml manifests/install/rights.yaml
+COPY manifests/install-namespaced/kuma.yaml manifests/install-namespaced/kuma.yaml
 RUN pip install --no-cache-dir --no-index --find-links /wheels hatchling \
     && pip wheel --no-cache-dir --no-index --no-deps --no-build-isolation --wheel-dir /wheels . \
     && python -m venv /opt/canary \

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import tomllib
 import typing
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 import yaml
 
 from canary import __version__
+from canary.cli.doctor_rights import PACKAGED
 from canary.cli.run import run
 from canary.rollout.model import Timing
 from canary.spec.annotations import canary_from_annotations, is_enabled
@@ -204,3 +206,11 @@ def test_the_image_installs_from_hashed_wheels_alone() -> None:
     fetching = re.findall(r"pip (?:wheel|install) ((?:--?[a-z-]+ )*)", dockerfile)
     assert [flags for flags in fetching if not {"--require-hashes", "--no-index"} & set(flags.split())] == []
     assert dockerfile.rstrip().endswith('ENTRYPOINT ["canary"]')
+
+
+def test_the_image_is_built_with_every_file_that_the_package_takes_along() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    taken = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    copied = re.findall(r"^COPY (\S+) (\S+)$", (ROOT / "Dockerfile").read_text(encoding="utf-8"), re.M)
+    assert {(file, file) for file in taken} - set(copied) == set()
+    assert {Path(there).name for there in taken.values()} == set(PACKAGED.values())

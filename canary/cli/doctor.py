@@ -22,11 +22,11 @@ from canary.cli.options import (
     ContextOption,
     KubeconfigOption,
     MeshOption,
-    NamespaceOption,
     Output,
     OutputOption,
     ScrapeOption,
     Where,
+    dns_name,
     duration,
 )
 from canary.cli.prometheus_access import access
@@ -44,6 +44,40 @@ CONTROLLER = "controller"
 Account = Annotated[
     str, typer.Option("--as", help="Whose rights: `controller`, or a user such as system:serviceaccount:NS:NAME.")
 ]
+
+
+def dns_names(texts: list[str] | None) -> list[str] | None:
+    """Return the texts. Raises BadParameter for one that can be no name of an object."""
+    for text in texts or ():
+        dns_name(text)
+    return texts
+
+
+Namespaces = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--namespace",
+        "-n",
+        envvar="CANARY_NAMESPACE",
+        callback=dns_names,
+        help="Where the controller works, if in some namespaces only, as it has it; repeatable.",
+    ),
+]
+RouteNamespaces = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--route-namespace", envvar="CANARY_ROUTE_NAMESPACE", callback=dns_names, help="As the controller has it."
+    ),
+]
+PrometheusUrl = Annotated[
+    str | None, typer.Option("--prometheus-url", envvar="CANARY_PROMETHEUS_URL", help="As the controller has it.")
+]
+TokenFile = Annotated[
+    Path | None, typer.Option("--prometheus-token-file", envvar="CANARY_PROMETHEUS_TOKEN_FILE", help="Its token.")
+]
+Channel = Annotated[
+    str, typer.Option("--slack-channel", envvar="CANARY_SLACK_CHANNEL", help="As the controller has it.")
+]
 LeaseNamespace = Annotated[
     str, typer.Option("--lease-namespace", envvar="CANARY_LEASE_NAMESPACE", help="Where the election's Lease is.")
 ]
@@ -51,9 +85,13 @@ LeaseNamespace = Annotated[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What is looked at. `account` "" is whoever asks; `prometheus` None asks none."""
+    """What is looked at. `namespaces` are where the controller works, none for all of them, `routes` where else it has
+    routes; `account` "" is whoever asks; `prometheus` None asks none.
+    """
 
     where: Where
+    namespaces: tuple[str, ...]
+    routes: tuple[str, ...]
     account: str
     lease_namespace: str
     mesh: str
@@ -71,28 +109,25 @@ def doctor(  # noqa: PLR0913 - each is a flag that users know by its name
     output: OutputOption = Output.TEXT,
     account: Account = "",
     mesh: MeshOption = "istio",
-    prometheus_url: Annotated[
-        str | None, typer.Option("--prometheus-url", envvar="CANARY_PROMETHEUS_URL", help="As the controller has it.")
-    ] = None,
-    prometheus_token_file: Annotated[
-        Path | None, typer.Option("--prometheus-token-file", envvar="CANARY_PROMETHEUS_TOKEN_FILE", help="Its token.")
-    ] = None,
+    prometheus_url: PrometheusUrl = None,
+    prometheus_token_file: TokenFile = None,
     scrape_interval: ScrapeOption = "15s",
-    slack_channel: Annotated[
-        str, typer.Option("--slack-channel", envvar="CANARY_SLACK_CHANNEL", help="As the controller has it.")
-    ] = "",
+    slack_channel: Channel = "",
     lease_namespace: LeaseNamespace = "canary-system",
-    namespace: NamespaceOption = None,
+    namespace: Namespaces = None,
+    route_namespace: RouteNamespaces = None,
     kubeconfig: KubeconfigOption = None,
     context: ContextOption = None,
 ) -> None:
     """Look at everything that the controller needs; exit 1 when something is not as it should be.
 
-    With -n rights are asked for in that namespace alone, as a controller needs them that works in some only.
+    With -n rights are asked for in these namespaces alone, as a controller needs them that works in some only.
     """
     url = prometheus_url
     asked = Asked(
-        where=Where(kubeconfig=kubeconfig, context=context, namespace=namespace),
+        where=Where(kubeconfig=kubeconfig, context=context),
+        namespaces=tuple(namespace or ()),
+        routes=tuple(route_namespace or ()),
         account=f"{ACCOUNT}{lease_namespace}:canary-controller" if account == CONTROLLER else account,
         lease_namespace=lease_namespace,
         mesh=mesh,
@@ -147,7 +182,7 @@ async def _of_cluster(asked: Asked) -> AsyncIterator[Diagnosis]:
 
 
 async def _of_api(http: KubeHttp, asked: Asked) -> list[Diagnosis]:
-    wanted = needed(asked.where.namespace or "", asked.lease_namespace)
+    wanted = needed(asked.namespaces, asked.lease_namespace, asked.routes)
     return [
         await doctor_cluster.our_crd(http),
         *await rights(http, wanted, asked.account),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,10 @@ IN_NAMESPACES = "canary-controller"
 """The ClusterRole that a RoleBinding may give for some namespaces only (manifests/install-namespaced)."""
 SECRETS = "secrets"
 WITHOUT_SECRETS = "no right on Secrets, which may be so on purpose: no canary can track them (track-config: all)"
-PACKAGED = "rights.yaml"
+INSTALL, OF_ROUTES = "install/rights.yaml", "install-namespaced/kuma.yaml"
+"""Files of manifests/. The second has what a namespace of routes wants of a controller of some namespaces."""
+PACKAGED = {INSTALL: "rights.yaml", OF_ROUTES: "rights-of-routes.yaml"}
+"""Their names in an installed package, as pyproject.toml gives them."""
 ACCOUNT = "system:serviceaccount:"
 
 
@@ -43,32 +47,37 @@ class Right:
         return f"{self.verb} {kind}{named}" + (f" in {self.namespace}" if self.namespace else "")
 
 
-def documents() -> list[Mapping[str, Any]]:
-    """Return rights.yaml: beside the code in an installed package, in manifests/install in the source."""
-    packaged = files("canary").joinpath(PACKAGED)
-    path = Path(__file__).resolve().parents[2] / "manifests" / "install" / PACKAGED
+def documents(file: str = INSTALL) -> list[Mapping[str, Any]]:
+    """Return what stands in one of the two files: beside the code in an installed package, else in the source."""
+    packaged = files("canary").joinpath(PACKAGED[file])
+    path = Path(__file__).resolve().parents[2] / "manifests" / file
     text = packaged.read_text(encoding="utf-8") if packaged.is_file() else path.read_text(encoding="utf-8")
     return list(yaml.safe_load_all(text))
 
 
-def needed(namespace: str, lease_namespace: str) -> tuple[Right, ...]:
-    """Return every right that the controller needs; `namespace` "" where it works in all of them."""
-    return tuple(dict.fromkeys(_rights(namespace, lease_namespace)))
+def needed(namespaces: Sequence[str], lease_namespace: str, routes: Sequence[str] = ()) -> tuple[Right, ...]:
+    """Return every right that the controller needs, each once.
 
-
-def _rights(namespace: str, lease_namespace: str) -> Iterator[Right]:
+    `namespaces` is where it works, none for all of them; `routes` is where else a mesh wants its routes, as
+    `--route-namespace` says.
+    """
+    found: dict[Right, None] = {}
     for document in documents():
-        if document["kind"] not in ("ClusterRole", "Role"):
-            continue
-        where = lease_namespace if document["kind"] == "Role" else ""
         if document["metadata"]["name"] == IN_NAMESPACES:
-            where = namespace
-        for rule in document["rules"]:
-            for group in rule["apiGroups"]:
-                for resource in rule["resources"]:
-                    for verb in rule["verbs"]:
-                        for name in rule.get("resourceNames", [""]):
-                            yield Right(verb=verb, group=group, resource=resource, namespace=where, name=name)
+            found.update(dict.fromkeys(_rights(document, namespaces or [""])))
+        else:
+            found.update(dict.fromkeys(_rights(document, [lease_namespace if document["kind"] == "Role" else ""])))
+    for document in documents(OF_ROUTES):
+        found.update(dict.fromkeys(_rights(document, routes)))
+    return tuple(found)
+
+
+def _rights(document: Mapping[str, Any], namespaces: Sequence[str]) -> Iterator[Right]:
+    """Yield what a role gives in each of the namespaces, "" for all; nothing for what is no role."""
+    for rule in document.get("rules", ()) if document["kind"] in ("ClusterRole", "Role") else ():
+        for group, resource, verb in product(rule["apiGroups"], rule["resources"], rule["verbs"]):
+            for name, where in product(rule.get("resourceNames", [""]), namespaces):
+                yield Right(verb=verb, group=group, resource=resource, namespace=where, name=name)
 
 
 async def rights(http: KubeHttp, wanted: tuple[Right, ...], account: str) -> tuple[Diagnosis, ...]:

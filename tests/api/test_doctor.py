@@ -56,7 +56,7 @@ async def patch(http: KubeHttp, body: dict[str, Any]) -> None:
 
 
 async def test_the_rights_of_the_manifests_are_enough_and_those_of_nobody_are_not(http: KubeHttp) -> None:
-    wanted = needed("", "canary-system")
+    wanted = needed([], "canary-system")
     [found] = await rights(http, wanted, ACCOUNT)
     assert (found.state, found.text) == (State.PASSED, f"{ACCOUNT}: all {len(wanted)} rights of the controller")
     assert [one.state for one in await rights(http, wanted, "")] == [State.PASSED]
@@ -72,7 +72,7 @@ async def test_one_right_that_is_taken_away_is_named(http: KubeHttp) -> None:
     fewer = [rule for rule in before["rules"] if "virtualservices" not in rule["resources"]]
     await put_rules(http, path, fewer)
     try:
-        [found] = await rights(http, needed("", "canary-system"), ACCOUNT)
+        [found] = await rights(http, needed([], "canary-system"), ACCOUNT)
     finally:
         await put_rules(http, path, before["rules"])
     assert found.state is State.FAILED
@@ -87,8 +87,8 @@ async def put_rules(http: KubeHttp, path: str, rules: list[dict[str, Any]]) -> N
 async def test_who_may_not_ask_about_others_is_told_so(plane: ControlPlane) -> None:
     http = await connect(plane.folder / "controller.kubeconfig")
     try:
-        [found] = await rights(http, needed("", "canary-system"), ACCOUNT)
-        [own] = await rights(http, needed("", "canary-system"), "")
+        [found] = await rights(http, needed([], "canary-system"), ACCOUNT)
+        [own] = await rights(http, needed([], "canary-system"), "")
     finally:
         await http.close()
     assert (found.state, own.state) == (State.SKIPPED, State.PASSED)

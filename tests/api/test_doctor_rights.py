@@ -12,6 +12,7 @@ from canary.cli.diagnosis import State
 from canary.cli.doctor_rights import SECRETS, Right, documents, rights
 from canary.clients.kube_http import MERGE_PATCH, Call, KubeHttp, connect
 from tests.api.control_plane import ControlPlane
+from tests.api.people import People
 from tests.api.test_doctor_table import (
     ACCOUNT,
     JSON,
@@ -22,8 +23,9 @@ from tests.api.test_doctor_table import (
     services,
     states,
 )
+from tests.api.test_manifests import credentials, for_account, http, namespaces, people
 
-__all__ = ["around", "services"]
+__all__ = ["around", "http", "namespaces", "people", "services"]
 
 pytestmark = pytest.mark.xdist_group("api")
 
@@ -94,3 +96,22 @@ async def test_each_right_that_is_taken_away_is_named(
         for resource in rule["resources"]:
             kind = f"{resource}.{group}" if group else resource
             assert [verb for verb in rule["verbs"] if f"{verb} {kind}" not in told["rights"][1]] == []
+
+
+async def test_a_controller_of_one_namespace_is_asked_for_its_rights_there(
+    plane: ControlPlane, around: Around, people: People, http: KubeHttp
+) -> None:
+    """As in its pod: the environment alone says where it works, and who asks is who it is."""
+    await people.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "one-of-many"}})
+    for one in for_account("one-of-many", "one-of-many"):
+        await people.apply(one)
+    around.kubeconfig = await credentials(plane, http, "one-of-many")
+    around.flags = ["--as", ""]
+    around.environment = {"CANARY_NAMESPACE": "one-of-many"}
+    assert (await around.diagnosed())[0] == 0
+    around.environment = {"CANARY_NAMESPACE": "one-of-many default"}
+    text = "list deployments.apps in default, watch deployments.apps in default"
+    assert_fails(await around.diagnosed(), "rights", text, "manifests/install-namespaced")
+    around.environment = {"CANARY_NAMESPACE": "one-of-many", "CANARY_ROUTE_NAMESPACE": "kuma-system"}
+    text = "7 of 92 rights are missing: list meshhttproutes.kuma.io in kuma-system"
+    assert_fails(await around.diagnosed(), "rights", text, "manifests/install-namespaced")

@@ -40,19 +40,20 @@ Break = Callable[[KubeHttp], AbstractAsyncContextManager[None]]
 
 @dataclass(slots=True)
 class Around:
-    """All that the command needs, as it should be. `flags` come last, so that they win."""
+    """All that the command needs, as it should be. `flags` come last, so that they win; so does `environment`."""
 
     kubeconfig: Path
     prometheus: str
     slack: str
     flags: list[str] = field(default_factory=list)
     token: str = "xoxb-1"
+    environment: dict[str, str] = field(default_factory=dict)
 
     def asked(self) -> tuple[int, Told]:
         """Run the command; return its exit status, and state, text and remedy of each line by its name."""
         words = ["doctor", "-o", "json", "--kubeconfig", str(self.kubeconfig), "--as", "controller"]
         words += ["--prometheus-url", self.prometheus, "--slack-channel", "#releases", *self.flags]
-        environment = {"SLACK_BOT_TOKEN": self.token, "SLACK_API_URL": self.slack}
+        environment = {"SLACK_BOT_TOKEN": self.token, "SLACK_API_URL": self.slack, **self.environment}
         with pytest.MonkeyPatch.context() as patched:
             for name, value in environment.items():
                 patched.setenv(name, value)

@@ -6,6 +6,7 @@ import contextlib
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 
 from canary.cli import doctor_cluster
 from canary.cli.diagnosis import Diagnosis, State
-from canary.cli.doctor_rights import Right, documents, needed
+from canary.cli.doctor_rights import OF_ROUTES, Right, documents, needed
 from canary.cli.doctor_slack import slack
 from canary.clients.kube_http import connect
 from meshes import registry
@@ -135,7 +136,7 @@ def test_the_rights_that_are_asked_for_are_those_of_the_manifests() -> None:
         len(rule["apiGroups"]) * len(rule["resources"]) * len(rule["verbs"]) * len(rule.get("resourceNames", [""]))
         for rule in rules
     )
-    wanted = needed("shop", "canary-system")
+    wanted = needed(["shop"], "canary-system")
     assert len(wanted) == count
     assert Right(verb="patch", group="apps", resource="deployments", namespace="shop") in wanted
     assert Right(verb="watch", group="", resource="namespaces", namespace="") in wanted
@@ -148,6 +149,18 @@ def test_the_rights_that_are_asked_for_are_those_of_the_manifests() -> None:
     )
     assert lease in wanted
     assert str(lease) == "patch leases.coordination.k8s.io canary-controller in canary-system"
+
+
+def test_the_rights_of_a_controller_of_some_namespaces_are_asked_for_in_each_and_where_its_routes_are() -> None:
+    one, both = (needed(names, "canary-system", ["kuma-system"]) for names in (["shop"], ["shop", "front"]))
+    assert {right.namespace for right in both} == {"", "shop", "front", "canary-system", "kuma-system"}
+    assert {replace(right, namespace="shop") for right in both if right.namespace == "front"} == {
+        right for right in one if right.namespace == "shop"
+    }
+    [document] = [each for each in documents(OF_ROUTES) if each["kind"] == "Role"]
+    assert {(right.resource, right.verb) for right in both if right.namespace == "kuma-system"} == {
+        (resource, verb) for rule in document["rules"] for resource in rule["resources"] for verb in rule["verbs"]
+    }
 
 
 # --- Slack ------------------------------------------------------------------------------------------------------------
