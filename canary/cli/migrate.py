@@ -13,8 +13,8 @@ import yaml
 from canary.cli.lint import read_paths
 from canary.cli.options import Output, OutputOption, PathsArgument
 from canary.errors import ConfigError
-from canary.migrate.flagger import migrated
-from canary.migrate.model import Made
+from canary.migrate.flagger import migrated, title_of
+from canary.migrate.model import Made, Remark
 from canary.migrate.writing import as_annotations, as_canary
 from canary.spec.annotations import canary_from_annotations
 from canary.spec.reading import spec_faults
@@ -45,7 +45,10 @@ def flagger(
     form: Annotated[Form, typer.Option("--as", help="What is written.")] = Form.ANNOTATIONS,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Turn Flagger's Canaries, MetricTemplates and AlertProviders into canary's, and list what has no equivalent."""
+    """Turn Flagger's Canaries, MetricTemplates and AlertProviders into canary's, and list what has no equivalent.
+
+    Exit 1 when a Canary was left out because canary would not take it.
+    """
     read = read_paths(paths)
     if read.findings:
         places = [f"{one.place.file}:{one.place.line}: {one.text}" for one in read.findings]
@@ -53,27 +56,33 @@ def flagger(
     made = migrated([document.manifest for document in read.documents])
     if not made.specs and not made.remarks:
         raise ConfigError("there is nothing of Flagger's (flagger.app) in these files")
-    manifests = _manifests(made, form)
+    manifests, refused = _manifests(made, form)
+    remarks = [*made.remarks, *refused]
     if output is Output.JSON:
-        remarks = [{"object": one.object, "field": one.field, "text": one.text} for one in made.remarks]
-        print(json.dumps({"manifests": manifests, "remarks": remarks}, indent=2))
-        return
-    sys.stdout.write("---\n".join(yaml.safe_dump(one, sort_keys=False, width=120) for one in manifests))
-    for one in made.remarks:
-        print(f"{one.object}: {one.field}: {one.text}", file=sys.stderr)
+        listed = [{"object": one.object, "field": one.field, "text": one.text} for one in remarks]
+        print(json.dumps({"manifests": manifests, "remarks": listed}, indent=2))
+    else:
+        sys.stdout.write("---\n".join(yaml.safe_dump(one, sort_keys=False, width=120) for one in manifests))
+        for one in remarks:
+            print(f"{one.object}: {one.field}: {one.text}", file=sys.stderr)
+    if refused:
+        raise typer.Exit(1)
 
 
-def _manifests(made: Made, form: Form) -> list[dict[str, Any]]:
-    """Return what is written. Raises ConfigError, with every fault, where canary would not take it."""
+def _manifests(made: Made, form: Form) -> tuple[list[dict[str, Any]], list[Remark]]:
+    """Return what is written, and every fault of those that canary would not take, which are left out."""
     found: list[dict[str, Any]] = []
-    faults: list[str] = []
+    refused: list[Remark] = []
     for (namespace, name), spec in made.specs.items():
         if form is Form.CANARY:
-            found.append(as_canary(namespace, name, spec))
-            faults += [f"{name}: {fault.text}" for fault in spec_faults(found[-1])]
+            written = as_canary(namespace, name, spec)
+            faults = spec_faults(written)
         else:
-            found.append(as_annotations(namespace, spec))
-            faults += [f"{name}: {fault.text}" for fault in canary_from_annotations(found[-1])[1]]
-    if faults:
-        raise ConfigError(f"Flagger allows what canary does not; change it first: {'; '.join(faults)}")
-    return found
+            written = as_annotations(namespace, spec)
+            faults = canary_from_annotations(written)[1]
+        title = title_of("Canary", (namespace, name))
+        texts = (f"left out, since canary would not take it; change it first: {fault.text}" for fault in faults)
+        refused += [Remark(object=title, field="spec", text=text) for text in texts]
+        if not faults:
+            found.append(written)
+    return found, refused

@@ -35,7 +35,7 @@ def checks_of(metric: Mapping[str, Any], source: Source) -> list[dict[str, Any]]
     Raises NotConverted when it cannot be one.
     """
     name = str(metric.get("name") or "")
-    if name in (SUCCESS, DURATION) and "templateRef" not in metric and not metric.get("query"):
+    if _is_builtin(metric):
         return [_builtin(name, metric)]
     query = _query(metric, source)
     try:
@@ -51,12 +51,17 @@ def checks_of(metric: Mapping[str, Any], source: Source) -> list[dict[str, Any]]
     return [{"name": f"{shown}-{side}", "query": query, side: limit} for side, limit in limits]
 
 
+def _is_builtin(metric: Mapping[str, Any]) -> bool:
+    return metric.get("name") in (SUCCESS, DURATION) and "templateRef" not in metric and not metric.get("query")
+
+
 def unused(metric: Mapping[str, Any], source: Source) -> Iterator[tuple[str, str]]:
     """Yield field and reason of each part of a metric that a check does not need, as Flagger does not either."""
     if metric.get("interval") is not None:
         yield "interval", "no equivalent: a check looks at its whole step, and at its last interval"
     if metric.get("threshold") is not None and isinstance(metric.get("thresholdRange"), Mapping):
         yield "threshold", "not needed beside thresholdRange"
+    yield from _other_side(metric)
     if metric.get("query") is not None and isinstance(metric.get("templateRef"), Mapping):
         yield "query", "not needed beside templateRef, whose query was taken"
     variables = metric.get("templateVariables")
@@ -65,6 +70,15 @@ def unused(metric: Mapping[str, Any], source: Source) -> Iterator[tuple[str, str
         left = [str(name) for name in variables if f"variables.{name}" not in query]
         if left:
             yield "templateVariables", f"the query has no {', '.join(left)}"
+
+
+def _other_side(metric: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the bound that a built-in check cannot have."""
+    bounds = metric.get("thresholdRange")
+    if _is_builtin(metric) and isinstance(bounds, Mapping):
+        kept, other = ("min", "max") if metric["name"] == SUCCESS else ("max", "min")
+        if bounds.get(other) is not None:
+            yield f"thresholdRange.{other}", f"no equivalent: the built-in check has a {kept} alone"
 
 
 def _template(metric: Mapping[str, Any], source: Source) -> Mapping[str, Any] | None:

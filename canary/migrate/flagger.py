@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from canary.migrate.checks import SUCCESS, NotConverted, Source, checks_of, unused
@@ -15,6 +16,7 @@ from canary.migrate.model import Made, Remark
 from canary.spec.units import parse_duration
 
 GROUP = "flagger.app"
+LEAST_INTERVAL = timedelta(seconds=10)
 MESHES = {
     "istio": "istio",
     "linkerd": "linkerd",
@@ -56,7 +58,7 @@ def migrated(manifests: Iterable[Mapping[str, Any]]) -> Made:
     specs: dict[tuple[str, str], Mapping[str, Any]] = {}
     for one in ours:
         kind = str(one.get("kind"))
-        title = f"{kind} {_key(one)[0]}/{_key(one)[1]}".replace(" /", " ")
+        title = title_of(kind, _key(one))
         for path, fate in without_equivalent(_spec(one), _FATES.get(kind, {})):
             remarks[Remark(object=title, field=f"spec.{path}", text=fate)] = None
         if kind == "Canary":
@@ -71,6 +73,11 @@ def migrated(manifests: Iterable[Mapping[str, Any]]) -> Made:
             text = "no equivalent: canary tells Slack only"
             remarks[Remark(object=title, field="spec.type", text=text)] = None
     return Made(specs=specs, remarks=tuple(remarks))
+
+
+def title_of(kind: str, key: tuple[str, str]) -> str:
+    """Return how remarks name an object of Flagger's by its namespace, "" for none, and name."""
+    return f"{kind} {'/'.join(part for part in key if part)}"
 
 
 def _key(manifest: Mapping[str, Any]) -> tuple[str, str]:
@@ -135,22 +142,37 @@ def _service(one: _One, target: str) -> None:
 
 
 def _analysis(one: _One, templates: Mapping[tuple[str, str], Mapping[str, Any]]) -> Iterator[tuple[str, Any]]:
-    interval = one.at("analysis", "interval")
-    if interval is not None:
-        try:
-            parse_duration(str(interval))
-            yield "interval", str(interval)
-        except ValueError as error:
-            one.list("analysis.interval", f"found {interval!r}, allowed is {error}")
+    if one.at("analysis") is None:
+        one.list("analysis", "without it Flagger promotes unproved, and canary by its own steps and checks")
+    yield from _interval(one)
     threshold = one.at("analysis", "threshold")
     if isinstance(threshold, int | float) and threshold >= 1:
         yield "maxFailures", int(threshold)
-    elif threshold is not None:
-        one.list("analysis.threshold", f"found {threshold!r}; canary's least is 1, its default 3")
+    elif one.at("analysis") is not None:
+        one.list("analysis.threshold", "without a number of at least 1 it is 1 to Flagger, which was taken")
+        yield "maxFailures", 1
     yield from _steps(one)
     checks = list(_checks(one, templates))
     if checks or one.at("analysis", "metrics"):
         yield "checks", checks
+    elif one.at("analysis") is not None:
+        one.list("analysis.metrics", "without any Flagger looks at pods alone, and canary at its success rate too")
+
+
+def _interval(one: _One) -> Iterator[tuple[str, str]]:
+    """Take the interval as Flagger does, for which 10 s is the least."""
+    interval = one.at("analysis", "interval")
+    if interval is None:
+        return
+    try:
+        if parse_duration(str(interval)) >= LEAST_INTERVAL:
+            yield "interval", str(interval)
+            return
+    except ValueError as error:
+        one.list("analysis.interval", f"found {interval!r}, allowed is {error}")
+        return
+    one.list("analysis.interval", f"found {interval!r}, which is 10s to Flagger; that was taken")
+    yield "interval", "10s"
 
 
 def _steps(one: _One) -> Iterator[tuple[str, Any]]:
@@ -169,8 +191,10 @@ def _steps(one: _One) -> Iterator[tuple[str, Any]]:
     step, most = one.at("analysis", "stepWeight"), one.at("analysis", "maxWeight")
     if isinstance(step, int | float) and step >= 1:
         yield "stepWeight", int(step)
-        if isinstance(most, int | float):
-            yield "maxWeight", min(100, int(most))
+        if not isinstance(most, int | float):
+            one.list("analysis.maxWeight", "without a number it is 100 to Flagger, which was taken")
+            most = 100
+        yield "maxWeight", min(100, int(most))
     elif most is not None:
         one.list(
             "analysis.maxWeight", "without stepWeight it means nothing to canary, whose default steps are 5,10,25,50"

@@ -65,12 +65,16 @@ def test_json_has_both() -> None:
     assert remark["text"].startswith("no equivalent: canary calls nobody; hold at a `pause`")
 
 
-def test_what_canary_would_not_take_is_told_with_every_fault() -> None:
-    quick = put(WHOLE, "analysis.interval", "1s")
-    ended = run("migrate", "flagger", "-", given=yaml.safe_dump(thing("Canary", "checkout", quick)))
-    assert ended.status == 1
-    assert ended.error.startswith("Flagger allows what canary does not; change it first: checkout: ")
-    assert "canary.delivery/interval" in ended.error
+@pytest.mark.parametrize("form", ["annotations", "canary"])
+def test_what_canary_would_not_take_is_left_out_and_told_and_the_others_are_written(form: str) -> None:
+    steep = put(put(WHOLE, "analysis.stepWeights", []), "analysis.stepWeight", 80)
+    wrong = thing("Canary", "checkout", put(steep, "analysis.maxWeight", 50))
+    given = yaml.safe_dump_all([wrong, thing("Canary", "cart", put(WHOLE, "targetRef.name", "cart"))])
+    ended = run("migrate", "flagger", "-", "--as", form, given=given)
+    assert (ended.status, yaml.safe_load(ended.out)["metadata"]["name"]) == (1, "cart")
+    [told] = [line for line in ended.error.splitlines() if "left out" in line]
+    assert told.startswith("Canary shop/checkout: spec: left out, since canary would not take it; change it first: ")
+    assert 'found "80", allowed is at most' in told
 
 
 @pytest.mark.parametrize("given", ["a: b\n", "a: ["])

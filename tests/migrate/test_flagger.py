@@ -206,6 +206,42 @@ def test_what_cannot_be_converted_is_listed_with_what_to_do(canary: JSON, field:
     assert any(one.field == field and text in one.text for one in made(canary=canary).remarks)
 
 
+METRICS = [
+    {"name": "request-success-rate", "thresholdRange": {"min": 99, "max": 100}},
+    {"name": "request-duration", "thresholdRange": {"min": 1, "max": 500}},
+]
+
+
+def test_the_bound_that_a_built_in_check_cannot_have_is_listed() -> None:
+    remarks = {one.field: one.text for one in made(canary=put(BASE, "analysis.metrics", METRICS)).remarks}
+    assert remarks["spec.analysis.metrics[0].thresholdRange.max"].endswith("the built-in check has a min alone")
+    assert remarks["spec.analysis.metrics[1].thresholdRange.min"].endswith("the built-in check has a max alone")
+
+
+def test_where_nothing_is_said_what_flagger_takes_is_written_and_told() -> None:
+    found = made(canary={"targetRef": BASE["targetRef"], "analysis": {"stepWeight": 10, "interval": "5s"}})
+    assert found.specs["shop", "checkout"]["analysis"] == {
+        "interval": "10s",
+        "maxFailures": 1,
+        "stepWeight": 10,
+        "maxWeight": 100,
+    }
+    assert {one.field: one.text.partition(",")[0] for one in found.remarks} == {
+        "spec.analysis.interval": "found '5s'",
+        "spec.analysis.threshold": "without a number of at least 1 it is 1 to Flagger",
+        "spec.analysis.maxWeight": "without a number it is 100 to Flagger",
+        "spec.analysis.metrics": "without any Flagger looks at pods alone",
+    }
+
+
+def test_a_canary_that_flagger_would_promote_unproved_is_told_that_it_no_longer_is() -> None:
+    found = made(canary={"targetRef": BASE["targetRef"]})
+    assert found.specs["shop", "checkout"]["analysis"] == {}
+    assert [(one.field, one.text) for one in found.remarks] == [
+        ("spec.analysis", "without it Flagger promotes unproved, and canary by its own steps and checks")
+    ]
+
+
 @pytest.mark.parametrize("kind", ["Service", "DaemonSet"])
 def test_what_is_about_no_deployment_becomes_nothing(kind: str) -> None:
     assert made(canary=put(BASE, "targetRef.kind", kind)).specs == {}
