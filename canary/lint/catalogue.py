@@ -102,6 +102,7 @@ DESCRIBED: tuple[Described, ...] = (
         ("interval-short", _W, "an interval of less than four scrapes", "write the interval that is named"),
         ("step-short", _W, "a step that ends before it can be evaluated", "give it more time"),
         ("no-data-timeout-short", _W, "a patience of less than an interval", "give it a few intervals"),
+        ("both-sides", _W, "a query about the canary that counts the primary with it", "use `{{ pods }}`"),
         ("unproved", _W, "settings that promote what was not analysed", "take them out, unless you mean it"),
         ("no-counterpart", _W, "a query that says the same of both sides", "use `{{ pods }}` or `{{ target }}`"),
         ("latency-between-edges", _W, "a limit between two edges of the mesh's histogram", "write one of the edges"),

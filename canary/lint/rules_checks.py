@@ -10,7 +10,7 @@ from canary.lint.bundle import Bundle, Subject
 from canary.lint.model import Finding, Level
 from canary.rollout.model import Check, NoData, Plan
 from canary.rollout.windows import LEAST_SCRAPES
-from canary.spec.queries import OF_ONE_SIDE, tells_sides_apart
+from canary.spec.queries import OF_ONE_SIDE, takes_both_sides, tells_sides_apart
 from canary.spec.units import format_duration
 from meshes import registry
 from meshes.contract import AppProtocol, Mesh, RouteError, Workload
@@ -119,6 +119,22 @@ def counterparts(subject: Subject, bundle: Bundle) -> Iterator[Finding]:
             )
 
 
+def both_sides(subject: Subject, bundle: Bundle) -> Iterator[Finding]:
+    """A query about the canary that counts the primary with it: a bad version hides behind what serves."""
+    for check in subject.plan.checks if subject.plan else ():
+        if check.query and (matcher := takes_both_sides(check.query)):
+            label = matcher.partition("=~")[0].strip()
+            yield Finding(
+                place=subject.at_check(check.name),
+                rule="both-sides",
+                found=matcher,
+                allowed="an expression that the primary does not match when the canary is asked about",
+                remedy=f'write pod=~"{{{{ pods }}}}", or {label}="{{{{ target }}}}" where it names the Deployment; '
+                "as it is, what the primary does counts as the canary's",
+                level=Level.WARNING,
+            )
+
+
 def edges(subject: Subject, bundle: Bundle) -> Iterator[Finding]:
     """Latency limits that the mesh's histogram has no edge for."""
     plan = subject.plan
@@ -171,4 +187,4 @@ def _edge(subject: Subject, check: Check, known: tuple[float, ...]) -> Iterator[
     )
 
 
-RULES = (interval, step_times, patience, unproved, suspended, counterparts, edges)
+RULES = (interval, step_times, patience, unproved, suspended, counterparts, both_sides, edges)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from canary.rollout.model import Builtin
-from canary.spec.queries import check_query
+from canary.spec.queries import check_query, takes_both_sides
 
 SUCCESS, DURATION = "request-success-rate", "request-duration"
 _PLACEHOLDER = re.compile(r"\{\{-?\s*([a-zA-Z.]+)\s*-?\}\}")
@@ -62,11 +62,13 @@ def unused(metric: Mapping[str, Any], source: Source) -> Iterator[tuple[str, str
     if metric.get("threshold") is not None and isinstance(metric.get("thresholdRange"), Mapping):
         yield "threshold", "not needed beside thresholdRange"
     yield from _other_side(metric)
+    query = str((_template(metric, source) or metric).get("query") or "")
+    if matcher := takes_both_sides(query):
+        yield "query", f'{matcher} takes the primary along, so that a bad version hides: write pod=~"{{{{ pods }}}}"'
     if metric.get("query") is not None and isinstance(metric.get("templateRef"), Mapping):
         yield "query", "not needed beside templateRef, whose query was taken"
     variables = metric.get("templateVariables")
     if isinstance(variables, Mapping):
-        query = str((_template(metric, source) or {}).get("query") or metric.get("query") or "")
         left = [str(name) for name in variables if f"variables.{name}" not in query]
         if left:
             yield "templateVariables", f"the query has no {', '.join(left)}"

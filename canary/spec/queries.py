@@ -23,6 +23,11 @@ MOST_OPERATORS = 150
 """Operators and brackets of one query. The parser needs 10 ms for so many, and seconds for a few thousand (tried)."""
 _OPERATOR = re.compile(r"[-+*/%^()<>]|[=!]=|\b(?:and|or|unless|atan2)\b", re.ASCII | re.IGNORECASE)
 _PLACEHOLDER = re.compile(r"\{\{([^{}]*)\}\}")
+_OF_TARGET = re.compile(r"""(\w+)\s*=~\s*(["'])((?:(?!\2).)*\{\{\s*target\s*\}\}(?:(?!\2).)*)\2""", re.ASCII)
+_REPEATED_GROUP = re.compile(r"\)[*+{]")
+_NAMED = {"target": "checkout", "primary": "checkout-primary"}
+_OF_PRIMARY = ("checkout-primary", "checkout-primary-5d4f8c7b9-x2x4z")
+"""The primary of `checkout` as Prometheus may have it: by its Deployment, or by a pod."""
 _DURATION = re.compile(r"(\d+(ms|[smhdwy]))+", re.ASCII)
 _COMMENT = "#"
 _RAW = "`"
@@ -95,6 +100,25 @@ def _scan(query: str) -> tuple[list[tuple[re.Match[str], str]], str]:
 def tells_sides_apart(query: str) -> bool:
     """Return whether a query can be asked of the primary too."""
     return any(match[1].strip() in OF_ONE_SIDE for match in _PLACEHOLDER.finditer(query))
+
+
+def takes_both_sides(query: str) -> str:
+    """Return the first label matcher in which `{{ target }}` begins an expression that the primary matches too.
+
+    Of the canary `checkout` such a query counts what `checkout-primary`, or its pods, did. "" where there is none, and
+    for expressions that repeat a group, which may take for ever.
+    """
+    for match in _OF_TARGET.finditer(query):
+        if _REPEATED_GROUP.search(match[3]):
+            continue
+        written = _PLACEHOLDER.sub(lambda found: _NAMED.get(found[1].strip(), "x"), match[3]).replace("\\\\", "\\")
+        try:
+            expression = re.compile(written)
+        except re.error:
+            continue  # Prometheus tells it
+        if any(expression.fullmatch(name) for name in _OF_PRIMARY):
+            return match[0]
+    return ""
 
 
 def check_query(query: str) -> None:

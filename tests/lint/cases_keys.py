@@ -199,6 +199,15 @@ CASES: dict[str, Case] = {
         remedy="a failure of the environment counts against the new version",
         level=Level.WARNING,
     ),
+    "a query that takes the primary along": Case(
+        change=annotated("check.lag", """'sum(queue_lag{pod=~"{{ target }}-.*"}) <= 5'"""),
+        rule="both-sides",
+        key=f"{A}check.lag",
+        found='pod=~"{{ target }}-.*"',
+        allowed="an expression that the primary does not match",
+        remedy='write pod=~"{{ pods }}"',
+        level=Level.WARNING,
+    ),
     "a limit between the edges": Case(
         change=annotated("latency-p99", "600ms"),
         rule="latency-between-edges",

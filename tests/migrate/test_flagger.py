@@ -218,6 +218,13 @@ def test_the_bound_that_a_built_in_check_cannot_have_is_listed() -> None:
     assert remarks["spec.analysis.metrics[1].thresholdRange.min"].endswith("the built-in check has a max alone")
 
 
+def test_a_query_that_takes_the_primary_along_is_told() -> None:
+    broad = {**LAG, "query": 'max(queue_lag{pod=~"{{ target }}-.*"})'}
+    assert [one.field for one in made(template=broad).remarks if "takes the primary along" in one.text] == [
+        "spec.analysis.metrics[0].query"
+    ]
+
+
 def test_where_nothing_is_said_what_flagger_takes_is_written_and_told() -> None:
     found = made(canary={"targetRef": BASE["targetRef"], "analysis": {"stepWeight": 10, "interval": "5s"}})
     assert found.specs["shop", "checkout"]["analysis"] == {

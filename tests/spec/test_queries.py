@@ -15,6 +15,7 @@ from canary.spec.queries import (
     check_query,
     fill,
     split_limit,
+    takes_both_sides,
     tells_sides_apart,
 )
 
@@ -169,3 +170,23 @@ def test_a_query_and_a_limit_that_are_put_together_come_apart_again(
     split = split_limit(f"{query}{space}{operator} {limit!r}")
     side = Limit.MAX if operator == "<=" else Limit.MIN
     assert split == LimitedQuery(query=query.strip(), side=side, limit=limit)
+
+
+@pytest.mark.parametrize(
+    ("matcher", "both"),
+    [
+        ('pod=~"{{ target }}-.*"', True),
+        ("pod =~ '{{target}}-.+'", True),
+        ('destination_workload=~"{{ target }}.*"', True),
+        ('pod=~"{{ target }}-[0-9a-z]+-[0-9a-z]+"', False),
+        ('pod=~"{{ target }}-\\\\w+-\\\\w+"', False),
+        ('pod=~"{{ target }}(-\\\\w+)+"', False),
+        ('pod=~"{{ target }}-("', False),
+        ('workload=~"{{ target }}"', False),
+        ('workload="{{ target }}"', False),
+        ('pod=~"{{ pods }}"', False),
+    ],
+)
+def test_an_expression_that_takes_the_primary_along_is_found(matcher: str, both: bool) -> None:
+    query = f'sum(lag{{namespace="{{{{ namespace }}}}",{matcher}}})'
+    assert takes_both_sides(query) == (matcher if both else "")
