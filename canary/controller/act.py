@@ -223,14 +223,19 @@ class Act:
             self.primary = await self.hands.patch(live, {"spec": {"replicas": wanted.replicas}})
 
     async def _select(self) -> None:
-        """Narrow or widen every Service of the target's pods; the apex is made for a user who has none."""
+        """Narrow or widen every Service of the target's pods; the apex is made for a user who has none.
+
+        A further one that selects pods of others as well stays as it is: for those it is the way in.
+        """
         around, wanted = self.seen.around, self.decision.wanted.apex
         if wanted is ApexWanted.LEAVE:
             return
         if around.apex is None and wanted is ApexWanted.NARROW and around.shape is not None:
             await self.hands.create(around.shape)
-        for service in (*([around.apex] if around.apex is not None else []), *around.others):
-            patch = selector_patch(service, self.seen.name, narrow=wanted is ApexWanted.NARROW)
+        narrow = wanted is ApexWanted.NARROW
+        others = [one for one in around.others if not (narrow and one["metadata"]["name"] in around.shared)]
+        for service in (*([around.apex] if around.apex is not None else []), *others):
+            patch = selector_patch(service, self.seen.name, narrow=narrow)
             await self.hands.share(service, patch, wanted)
 
     async def _candidate(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from canary.controller.indexes import pods_selected, services_selecting
+from canary.controller.indexes import deployments_matching, pods_selected, services_selecting
 from canary.controller.names import (
     canary_service_ref,
     is_selected,
@@ -18,6 +18,7 @@ from canary.controller.names import (
 from canary.controller.objects import apex_service
 from canary.ports import SERVICE, Cluster
 from canary.rollout.model import Fault, Plan
+from canary.rollout.values import replace
 from meshes.contract import AppProtocol, Manifest, Mesh, ObjectRef, declared
 
 GRPC_PROTOCOLS = ("grpc", "kubernetes.io/h2c")
@@ -40,7 +41,8 @@ class Ports:
 class Around:
     """What was found. `apex` is None as long as there is none; `shape` is then what it would be, for copies.
 
-    `others` are further Services that pick the target's pods; `faults` say what cannot be worked with.
+    `others` are further Services that pick the target's pods, those of them with names in `shared` pods of others too:
+    narrowed, they would cut these off. `faults` say what cannot be worked with.
     """
 
     apex: Manifest | None
@@ -48,6 +50,7 @@ class Around:
     ports: Ports | None
     others: tuple[Manifest, ...]
     faults: tuple[Fault, ...]
+    shared: frozenset[str] = frozenset()
 
 
 def narrowed(cluster: Cluster, plan: Plan) -> Around:
@@ -61,22 +64,19 @@ def look_around(cluster: Cluster, plan: Plan, target: Manifest, mesh: Mesh) -> A
     faults: list[Fault] = []
     apex = cluster.get(ObjectRef(SERVICE, plan.namespace, plan.service.name))
     others = _others(cluster, plan, target)
-    for service in (*([apex] if apex is not None else []), *others):
-        stranger = _stranger(cluster, service, target)
-        if stranger:
-            faults.append(
-                Fault(
-                    reason="ServiceShared",
-                    message=f"Service {service['metadata']['name']} also selects {stranger}, which is not of "
-                    f"Deployment {plan.target}; narrow its selector, or label the pods so that it selects only one",
-                )
-            )
+    strangers = {
+        service["metadata"]["name"]: stranger
+        for service in (*([apex] if apex is not None else []), *others)
+        if (stranger := _stranger(cluster, service, target))
+    }
+    faults += [_shared(plan, name, stranger) for name, stranger in strangers.items()]
+    found = Around(apex=apex, shape=apex, ports=None, others=others, faults=(), shared=frozenset(strangers))
     shape = apex
     if apex is None:
         port = container_port(plan, target)
         if port is None:
             faults.append(_no_port(plan, "Deployment", plan.target, "container ports"))
-            return Around(apex=None, shape=None, ports=None, others=others, faults=tuple(faults))
+            return replace(found, faults=tuple(faults))
         speaks = plan.service.protocol or _speaks({"name": port[1]}) or AppProtocol.HTTP
         shape = apex_service(target, plan.service.name, port[0], port[1], declared(mesh, speaks))
     else:
@@ -84,7 +84,15 @@ def look_around(cluster: Cluster, plan: Plan, target: Manifest, mesh: Mesh) -> A
     ports = ports_of(plan, shape, target) if shape is not None else None
     if ports is None:
         faults.append(_no_port(plan, "Service", plan.service.name, "ports"))
-    return Around(apex=apex, shape=shape, ports=ports, others=others, faults=tuple(faults))
+    return replace(found, shape=shape, ports=ports, faults=tuple(faults))
+
+
+def _shared(plan: Plan, service: str, stranger: str) -> Fault:
+    return Fault(
+        reason="ServiceShared",
+        message=f"Service {service} also selects {stranger}, which is not of Deployment {plan.target}; narrow its "
+        "selector, or label the pods so that it selects only one",
+    )
 
 
 def _no_port(plan: Plan, kind: str, name: str, what: str) -> Fault:
@@ -170,11 +178,17 @@ def _others(cluster: Cluster, plan: Plan, target: Manifest) -> tuple[Manifest, .
 
 
 def _stranger(cluster: Cluster, service: Manifest, target: Manifest) -> str:
-    """Return a pod that the Service selects and the target's own selector does not, "" for none."""
-    selector = service["spec"].get("selector") or {}
-    for pod in pods_selected(cluster, service["metadata"]["namespace"], selector):
+    """Return a pod that the Service selects and the target's own selector does not, "" for none.
+
+    Or a Deployment whose pods would be such, though it has none at the moment.
+    """
+    namespace, selector = service["metadata"]["namespace"], service["spec"].get("selector") or {}
+    for pod in pods_selected(cluster, namespace, selector):
         if not matches(target["spec"]["selector"], labels_of(pod)):
             return f"pod {pod['metadata']['name']}"
+    for other in deployments_matching(cluster, namespace, {"matchLabels": selector}) if selector else ():
+        if not matches(target["spec"]["selector"], template_labels(other)):
+            return f"the pods of Deployment {other['metadata']['name']}"
     return ""
 
 

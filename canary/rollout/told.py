@@ -13,6 +13,7 @@ from canary.rollout.replacing import deleted_notice
 from canary.rollout.situation import WIDENINGS, Pass, remember
 
 _FAULT = "fault/"
+SHARED = "ServiceShared"
 MOST_FAULTS = 10
 """So many faults of one reason are told until none of them is there: words that change endlessly end here."""
 
@@ -91,9 +92,14 @@ def _gone(before: Status, it: Pass) -> tuple[Notice, ...]:
 
 
 def _widened(before: Status, it: Pass, told: dict[str, datetime]) -> tuple[Notice, ...]:
-    """Tell of a widened apex, each time until it is called contested; that is said once a day, for `told` knows."""
+    """Tell of a widened apex, each time until it is called contested; that is said once a day, for `told` knows.
+
+    A Service that selects pods of others too is not put back: its fault says so.
+    """
     widened, contested_at = it.memory.widened, told.get(Reason.APEX_CONTESTED)
     if widened == before.memory.widened or not widened or widened[-1] != it.now:
+        return ()
+    if any(fault.reason == SHARED for fault in it.world.faults):
         return ()
     if contested_at is not None and it.now - contested_at < timedelta(days=1):
         return ()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 
 from canary.ports import CANARY, DEPLOYMENT, SERVICE
 from canary.rollout.phases import Phase
 from canary.sandbox.kinds import VIRTUAL_SERVICE
-from tests.builders import ref, service, virtual_service
+from meshes.contract import Manifest
+from tests.builders import deployment, ref, service, virtual_service
 from tests.scenarios.stage import Stage, image
 
 pytestmark = pytest.mark.looptime
@@ -128,3 +132,29 @@ async def test_a_service_that_comes_later_is_narrowed_too(stage: Stage) -> None:
     stage.cluster.apply(service("internal", selector={"app": "checkout"}))
     await stage.until(lambda: stage.cluster.now(ref(SERVICE, "internal"))["spec"]["selector"] == NARROW, within=1)
     await stage.until_phase(Phase.SUCCEEDED)
+
+
+def stacked(name: str, labels: Mapping[str, str], **spec: Any) -> Manifest:
+    """A Deployment whose pods have these labels, and one that they share with others."""
+    made = deployment(name, **{"selector": {"matchLabels": labels}, **spec})
+    made["spec"]["template"]["metadata"] = {"labels": {**labels, "stack": "shop"}}
+    return made
+
+
+@pytest.mark.parametrize("replicas", [2, 0])
+async def test_a_service_of_others_too_that_comes_later_is_not_taken_from_them(stage: Stage, replicas: int) -> None:
+    await stage.onboarded(stacked("checkout", {"app": "checkout"}, replicas=None))
+    stage.cluster.apply(stacked("neighbour", {"app": "neighbour"}, replicas=replicas))
+    new = stacked("checkout", {"app": "checkout"}, replicas=None)
+    new["spec"]["template"]["spec"]["containers"][0]["image"] = image("2.0")
+    stage.cluster.apply(new)
+    await stage.until_weight(20)
+    stage.forget()
+    stage.cluster.apply(service("all", selector={"stack": "shop"}))
+    await stage.until(lambda: stage.candidate == (0, False))
+    await stage.rest(120)
+    assert stage.cluster.now(ref(SERVICE, "all"))["spec"]["selector"] == {"stack": "shop"}
+    assert (stage.weights, stage.reasons) == ([20, 0], ["ServiceShared", "RolloutRestarted"])
+    assert (stage.ready_condition.reason, selector(stage)) == ("ServiceShared", NARROW)
+    stage.cluster.remove(ref(SERVICE, "all"))
+    await stage.until_serving("2.0")
