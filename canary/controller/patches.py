@@ -82,6 +82,8 @@ def primary_patch(live: Manifest, made: Manifest, wanted: PrimaryWanted) -> dict
         spec |= part(template=exact(live["spec"]["template"], made["spec"]["template"]))
     if wanted.replicas is not None and live["spec"].get("replicas", 1) != wanted.replicas:
         spec["replicas"] = wanted.replicas
+    if live["spec"].get("paused"):
+        spec["paused"] = None  # it would take no template: neither the promoted one, nor the one that is put back
     metadata = overlay(live["metadata"], {"labels": made["metadata"]["labels"]})
     finalizers = live["metadata"].get("finalizers") or []
     if PRIMARY_FINALIZER not in finalizers:

@@ -96,6 +96,18 @@ async def test_a_hand_edited_primary_is_put_back(stage: Stage) -> None:
     assert (stage.phases, stage.weights) == (["Initialized"], [0])
 
 
+@pytest.mark.parametrize(("then", "tag"), [("resume", "2.0"), ("abort", "1.0")], ids=["promoted", "put back"])
+async def test_a_primary_that_somebody_pauses_still_takes_the_version(stage: Stage, then: str, tag: str) -> None:
+    await stage.onboarded()
+    stage.push("2.0")
+    await stage.until_phase(Phase.PROMOTING)
+    stage.cluster.edit(ref(DEPLOYMENT, "checkout-primary"), {"spec": {"paused": True}}, "alice")
+    stage.command(then)
+    await stage.until(lambda: "paused" not in stage.primary["spec"], within=1)
+    await stage.until(lambda: stage.status.phase in (Phase.FAILED, Phase.SUCCEEDED) and stage.serving == [tag] * 3)
+    assert "was edited by alice" in next(note.text for note in stage.told.notes if note.reason == "DriftRepaired")
+
+
 async def test_a_users_own_route_is_at_rest_as_it_was(stage: Stage) -> None:
     destination = {"host": "checkout", "port": {"number": 8080}}
     http = [{"name": "main", "timeout": "10s", "route": [{"destination": destination}]}]
