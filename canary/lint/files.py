@@ -6,7 +6,8 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from canary.lint.model import Finding, Place
+from canary.controller.names import GENERATED, MANAGED_BY, MANAGER
+from canary.lint.model import Document, Finding, Place, map_at, maps_at
 from canary.lint.reading import Read, read
 
 STDIN = "-"
@@ -18,15 +19,24 @@ _LEFT_OUT = ("node_modules", "__pycache__")
 def gathered(paths: Iterable[str]) -> Read:
     """Return what all files hold. Of a folder every YAML and JSON file counts, hidden ones not; `-` is standard input.
 
-    A file that cannot be read is a finding. Raises FileNotFoundError for a path that is not there.
+    What a cluster made by itself (`kubectl get all -o yaml`) is left out: nobody could mend it. A file that cannot be
+    read is a finding. Raises FileNotFoundError for a path that is not there.
     """
     found = Read()
     for path in paths:
         for name, text in _texts(path):
             one = read(text, name) if isinstance(text, str) else Read(findings=[text])
-            found.documents += one.documents
+            found.documents += [document for document in one.documents if not _is_made(document)]
             found.findings += one.findings
     return found
+
+
+def _is_made(document: Document) -> bool:
+    """Return whether an object was read from a cluster in which a controller, ours or another, has made it."""
+    labels = map_at(document.manifest, "metadata", "labels")
+    owners = maps_at(document.manifest, "metadata", "ownerReferences")
+    ours = labels.get(MANAGED_BY) == MANAGER or GENERATED in labels
+    return document.is_live and (ours or any(owner.get("controller") is True for _, owner in owners))
 
 
 def _texts(path: str) -> Iterator[tuple[str, str | Finding]]:

@@ -83,6 +83,11 @@ class Document:
         return text_at(self.manifest, "metadata", "namespace")
 
     @property
+    def is_live(self) -> bool:
+        """Whether it was read from a cluster: the API server alone gives a uid."""
+        return bool(text_at(self.manifest, "metadata", "uid"))
+
+    @property
     def title(self) -> str:
         """`Deployment shop/checkout`, as findings and people say it."""
         return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"

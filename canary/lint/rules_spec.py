@@ -134,7 +134,8 @@ def _stray(document: Document) -> Iterator[Finding]:
                 allowed=f'{ENABLED}: "true" beside it',
                 remedy=f'add {ENABLED}: "true"; without it nothing is done',
             )
-        yield from _misplaced(document, ("metadata", "labels"))
+        if not document.is_live:  # there the controller has labelled it
+            yield from _misplaced(document, ("metadata", "labels"))
         yield from _misplaced(document, ("spec", "template", "metadata", "annotations"))
     elif document.kind != KIND and ENABLED in annotations:
         yield Finding(

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from canary.controller.names import (
+    EPOCH,
     LONGEST_NAME,
     MANAGED_BY,
     MANAGER,
@@ -117,10 +118,13 @@ def _selector(selector: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def replicas(subject: Subject, bundle: Bundle) -> Iterator[Finding]:
-    """`replicas` in a file that is applied again and again: the candidate would be scaled up at rest."""
+    """`replicas` in a file that is applied again and again: the candidate would be scaled up at rest.
+
+    What was read from a cluster always has them.
+    """
     deployment = subject.deployment
     written = value_at(deployment.manifest, "spec", "replicas") if deployment else None
-    if deployment is not None and written is not None:
+    if deployment is not None and written is not None and not deployment.is_live:
         yield Finding(
             place=deployment.at("spec", "replicas"),
             rule="replicas-in-file",
@@ -132,9 +136,11 @@ def replicas(subject: Subject, bundle: Bundle) -> Iterator[Finding]:
 
 
 def paused(subject: Subject, bundle: Bundle) -> Iterator[Finding]:
-    """A Deployment that the user paused: nothing starts."""
+    """A Deployment that the user paused: nothing starts. One of a cluster may be paused by the controller."""
     deployment = subject.deployment
-    if deployment is not None and value_at(deployment.manifest, "spec", "paused") is True:
+    if deployment is None or (deployment.is_live and EPOCH in map_at(deployment.manifest, "metadata", "labels")):
+        return
+    if value_at(deployment.manifest, "spec", "paused") is True:
         yield Finding(
             place=deployment.at("spec", "paused"),
             rule="paused",
