@@ -29,7 +29,7 @@ pytestmark = pytest.mark.xdist_group("api")
 MANIFESTS = Path(__file__).resolve().parents[2] / "manifests"
 KUBECTL = shutil.which("kubectl")
 needs_kubectl = pytest.mark.skipif(KUBECTL is None, reason="there is no kubectl on the PATH")
-ELSEWHERE = ("kustomization.yaml", "podmonitor.yaml", "rules.yaml")
+ELSEWHERE = ("kustomization.yaml", "servicemonitor.yaml", "rules.yaml")
 """What no API server takes by itself: kubectl's own, and kinds of the Prometheus operator."""
 FILES = sorted(file for file in MANIFESTS.rglob("*.yaml") if file.name not in ELSEWHERE)
 

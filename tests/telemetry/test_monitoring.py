@@ -150,14 +150,18 @@ def test_every_alert_has_a_test() -> None:
 
 
 def test_the_pods_are_found_and_scraped_where_they_listen() -> None:
-    [monitor] = yaml.safe_load_all((MONITORING / "podmonitor.yaml").read_text(encoding="utf-8"))
+    [monitor] = yaml.safe_load_all((MONITORING / "servicemonitor.yaml").read_text(encoding="utf-8"))
+    [service] = yaml.safe_load_all((MONITORING / "service.yaml").read_text(encoding="utf-8"))
     [deployment] = yaml.safe_load_all((ROOT / "manifests/install/deployment.yaml").read_text(encoding="utf-8"))
     template = deployment["spec"]["template"]
-    [endpoint] = monitor["spec"]["podMetricsEndpoints"]
-    assert monitor["spec"]["selector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
-    assert monitor["metadata"]["namespace"] == deployment["metadata"]["namespace"]
+    [endpoint], [port] = monitor["spec"]["endpoints"], service["spec"]["ports"]
+    assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+    assert service["spec"]["selector"].items() <= template["metadata"]["labels"].items()
+    assert {one["metadata"]["namespace"] for one in (monitor, service, deployment)} == {"canary-system"}
     [container] = template["spec"]["containers"]
-    assert endpoint["port"] in [port["name"] for port in container["ports"]]
+    assert endpoint["port"] == port["name"]
+    assert port["targetPort"] in [each["name"] for each in container["ports"]]
+    assert (service["spec"]["clusterIP"], service["spec"]["publishNotReadyAddresses"]) == ("None", True)
     assert (endpoint["path"], endpoint["honorLabels"]) == ("/metrics", True)
 
 
@@ -169,6 +173,6 @@ def test_the_components_add_to_an_installation(tmp_path: Path) -> None:
     (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(overlay), encoding="utf-8")
     done = subprocess.run([KUBECTL, "kustomize", str(tmp_path)], check=True, capture_output=True, text=True)
     made = {one["kind"]: one for one in yaml.safe_load_all(done.stdout)}
-    assert {"Deployment", "PodMonitor", "PrometheusRule", "ConfigMap"} <= made.keys()
+    assert {"Deployment", "Service", "ServiceMonitor", "PrometheusRule", "ConfigMap"} <= made.keys()
     assert json.loads(made["ConfigMap"]["data"]["canary.json"]) == dashboard()
     assert made["ConfigMap"]["metadata"]["labels"] == {"grafana_dashboard": "1"}
