@@ -21,8 +21,6 @@ from canary.cli import plan_view
 from canary.cli.lint import read_paths
 from canary.cli.live import Live
 from canary.cli.options import (
-    ContextOption,
-    KubeconfigOption,
     MeshOption,
     Output,
     OutputOption,
@@ -47,6 +45,10 @@ if TYPE_CHECKING:
     from canary.clients.prometheus_http import PrometheusAccess
 
 PATIENCE = timedelta(days=30)
+AskedKubeconfig = Annotated[Path | None, typer.Option("--kubeconfig", help="Ask this cluster too; none without.")]
+AskedContext = Annotated[
+    str | None, typer.Option("--context", help="Ask the cluster of this context too; none without.")
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,8 +87,8 @@ def plan(  # noqa: PLR0913 - each is a flag that users know by its name
     namespace: Annotated[
         str | None, typer.Option("--namespace", "-n", help="Where files name no namespace; the context's by default.")
     ] = None,
-    kubeconfig: KubeconfigOption = None,
-    context: ContextOption = None,
+    kubeconfig: AskedKubeconfig = None,
+    context: AskedContext = None,
 ) -> None:
     """Show the timeline of a rollout at its quickest: weights, pods, and when checks may first fail.
 

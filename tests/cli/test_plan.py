@@ -139,6 +139,12 @@ def test_with_prometheus_the_checks_are_read_and_limits_are_proposed() -> None:
     )
 
 
+def test_the_help_says_that_no_cluster_is_asked_unless_one_is_named() -> None:
+    told = " ".join(run("plan", "--help").out.replace("│", " ").split())
+    assert "~/.kube/config" not in told
+    assert told.count("none without.") == 2
+
+
 def test_a_prometheus_that_fails_is_told_in_a_sentence() -> None:
     with prometheus(serving, status=400) as url:
         ended = run("plan", "-", "--prometheus-url", url, given=SOUND)
