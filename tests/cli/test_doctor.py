@@ -104,6 +104,30 @@ def test_what_prometheus_lacks_is_told(
     assert found[name][2].startswith(remedy)
 
 
+@pytest.mark.parametrize(
+    ("mesh", "requests", "durations"),
+    [
+        ("linkerd", "response_total", "response_latency_ms_bucket"),
+        ("kuma", "envoy_http_downstream_rq_xx", "envoy_http_downstream_rq_time_bucket"),
+    ],
+)
+def test_the_metrics_of_each_mesh_are_asked_for_by_their_own_names(
+    nowhere: Path, mesh: str, requests: str, durations: str
+) -> None:
+    with prometheus(istio(names=requests)) as url:
+        flags = ["--mesh", mesh, "--prometheus-url", url, "-o", "json", "--kubeconfig", nowhere]
+        found = told(run("doctor", *flags))
+    assert found["metrics"] == (
+        "failed",
+        f"Prometheus has no series of {durations}",
+        f"have it scrape the proxies of {mesh}; with no request since the start there are none either",
+    )
+    assert found["scrape-interval"][:2] == (
+        "passed",
+        f"{requests} is scraped about every 15s, the controller is told 15s",
+    )
+
+
 def test_a_prometheus_that_fails_is_told(nowhere: Path) -> None:
     with prometheus(istio(), status=400) as url:
         found = told(run("doctor", "--prometheus-url", url, "-o", "json", "--kubeconfig", nowhere))
