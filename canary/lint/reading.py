@@ -20,7 +20,8 @@ MOST_KEYS = 200_000
 DEEPEST = 100
 _SHAPE = {"apiVersion": str, "kind": str, "metadata": Mapping}
 _DIRECTIVE = re.compile(r"\{\{-?\s*(?P<inside>[^{}]*?)\s*-?\}\}")
-_HELM_WORD = re.compile(r"^(if|else|end|range|with|define|template|include|toYaml|block|tpl|printf|required)\b|^/\*")
+_HELM_ONLY = re.compile(r"\.(Values|Release|Chart|Capabilities|Files|Template)\b|^(include|toYaml|tpl)\b")
+_HELM = re.compile(r"^([-.$]|/\*|(if|else|end|range|with|define|template|include|toYaml|block|tpl|printf|required)\b)")
 
 
 @dataclass(slots=True)
@@ -36,12 +37,22 @@ class _TooMuch(Exception):
 
 
 def read(text: str, file: str) -> Read:
-    """Return the Kubernetes objects of a text. What is none (values files, other tools' settings) is left out."""
+    """Return the Kubernetes objects of a text. What is none (values files, other tools' settings) is left out.
+
+    Templates of others (an alert's `{{ $labels.pod }}`, a secret to be filled in) are strings like any other: what only
+    may be Helm's counts as that where the text is no YAML.
+    """
+    helm = _helm_line(text, _HELM_ONLY)
+    if helm is None:
+        found = _read(text, file)
+        if not any(one.rule == "unreadable" for one in found.findings):
+            return found
+        helm = _helm_line(text, _HELM)
+    return found if helm is None else Read(findings=[_helm(file, *helm)])
+
+
+def _read(text: str, file: str) -> Read:
     found = Read()
-    helm = _helm_line(text)
-    if helm is not None:
-        found.findings.append(_helm(file, *helm))
-        return found
     loader = yaml.SafeLoader(_for_yaml(text))
     try:
         while loader.check_node():
@@ -71,10 +82,10 @@ def _for_yaml(text: str) -> str:
     return text.replace("\t", " ") if text.lstrip("\ufeff \t\r\n")[:1] in ("{", "[") else text
 
 
-def _helm_line(text: str) -> tuple[int, str] | None:
+def _helm_line(text: str, helm: re.Pattern[str]) -> tuple[int, str] | None:
     for match in _DIRECTIVE.finditer(text):
         inside = match["inside"]
-        if inside not in PLACEHOLDERS and (inside[:1] in (".", "$", "-") or _HELM_WORD.match(inside)):
+        if inside not in PLACEHOLDERS and helm.search(inside):
             return text.count("\n", 0, match.start()) + 1, match[0]
     return None
 

@@ -80,6 +80,22 @@ def test_a_helm_template_is_told_as_unreadable(directive: str, line: int) -> Non
     assert finding.remedy == "render it first: `helm template CHART | canary lint -`"
 
 
+@pytest.mark.parametrize(
+    "note",
+    [
+        "{{ $labels.namespace }} has {{ $value }}",
+        '{{- with secret "db" -}} {{ .Data.password }} {{- end }}',
+        "{{ if gt $value 1.0 }}many{{ end }}",
+        "{{ range .Alerts }}{{ .Labels.pod }}{{ end }}",
+        "{{ .path.basename }}",
+    ],
+)
+def test_templates_of_others_in_strings_are_no_helm(note: str) -> None:
+    text = f"apiVersion: v1\nkind: A\nmetadata: {{name: a}}\nnote: >-\n  {note}\n"
+    found = read(text, "file")
+    assert (found.findings, [one.title for one in found.documents]) == ([], ["A a"])
+
+
 def test_placeholders_of_checks_are_no_helm() -> None:
     text = "apiVersion: v1\nkind: A\nmetadata: {name: a, note: '{{ pods }} {{target}} {{ pod }}'}\n"
     assert told(text) == []
