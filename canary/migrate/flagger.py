@@ -5,6 +5,7 @@ Manifests may have any shape: what cannot be read is listed like what has no equ
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -54,7 +55,7 @@ def migrated(manifests: Iterable[Mapping[str, Any]]) -> Made:
     """Return our specs for all of Flagger's Canaries, and every field that did not become a part of one."""
     ours = [one for one in manifests if str(one.get("apiVersion", "")).partition("/")[0] == GROUP]
     by_kind = {kind: {_key(one): _spec(one) for one in ours if one.get("kind") == kind} for kind in _FATES}
-    remarks: dict[Remark, None] = {}
+    remarks: dict[Remark, None] = dict.fromkeys(_doubled(ours))
     specs: dict[tuple[str, str], Mapping[str, Any]] = {}
     for one in ours:
         kind = str(one.get("kind"))
@@ -73,6 +74,15 @@ def migrated(manifests: Iterable[Mapping[str, Any]]) -> Made:
             text = "no equivalent: canary tells Slack only"
             remarks[Remark(object=title, field="spec.type", text=text)] = None
     return Made(specs=specs, remarks=tuple(remarks))
+
+
+def _doubled(ours: Iterable[Mapping[str, Any]]) -> Iterator[Remark]:
+    """Yield a remark on each object that is there more than once, as of several clusters."""
+    counts = Counter((str(one.get("kind")), _key(one)) for one in ours)
+    for (kind, key), count in counts.items():
+        if kind in _FATES and count > 1:
+            text = f"it is there {count} times and the last was taken: give the files of one cluster at a time"
+            yield Remark(object=title_of(kind, key), field="metadata.name", text=text)
 
 
 def title_of(kind: str, key: tuple[str, str]) -> str:

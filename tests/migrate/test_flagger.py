@@ -225,6 +225,18 @@ def test_a_query_that_takes_the_primary_along_is_told() -> None:
     ]
 
 
+def test_an_object_that_is_there_twice_is_told_with_which_was_taken() -> None:
+    twice = [thing("Canary", "checkout", put(BASE, "analysis.stepWeight", weight)) for weight in (10, 20)]
+    found = migrated(twice)
+    assert found.specs["shop", "checkout"]["analysis"]["stepWeight"] == 20
+    assert [(one.object, one.text) for one in found.remarks if one.field == "metadata.name"] == [
+        (
+            "Canary shop/checkout",
+            "it is there 2 times and the last was taken: give the files of one cluster at a time",
+        )
+    ]
+
+
 def test_where_nothing_is_said_what_flagger_takes_is_written_and_told() -> None:
     found = made(canary={"targetRef": BASE["targetRef"], "analysis": {"stepWeight": 10, "interval": "5s"}})
     assert found.specs["shop", "checkout"]["analysis"] == {
