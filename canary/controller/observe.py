@@ -116,6 +116,7 @@ def _world(sight: Sight, live: Live) -> World:
         command=live.command,
         leaving=bool(sight.canary["metadata"].get("deletionTimestamp")),
         namespace_terminating=_terminating(cluster, plan.namespace),
+        no_split=_no_split(live),
         faults=tuple(faults),
     )
 
@@ -125,6 +126,12 @@ def _ours(manifest: Manifest | None, plan: Plan) -> Manifest | None:
 
 
 _NO_ROUTE = Seen(weight=None, accepted=False, because="the port of the apex is not known")
+
+
+def _no_split(live: Live) -> bool:
+    """Return whether there is no route and none can be made: its kind is not served, or it is the user's to make."""
+    route = live.route
+    return route is not None and live.live_route is None and (not route.served or route.user_route is not None)
 
 
 def subjects(observation: Observation, plan: Plan, status: Status) -> Mapping[Side, Subject]:

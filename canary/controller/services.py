@@ -9,6 +9,7 @@ from typing import Any
 from canary.controller.indexes import deployments_matching, pods_selected, services_selecting
 from canary.controller.names import (
     canary_service_ref,
+    is_ours,
     is_selected,
     labels_of,
     matches,
@@ -39,7 +40,8 @@ class Ports:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Around:
-    """What was found. `apex` is None as long as there is none; `shape` is then what it would be, for copies.
+    """What was found. `apex` is None as long as there is none; `shape` is then what it would be, for copies. It has the
+    ports that the apex had where those that it has by now do not tell which the split is about.
 
     `others` are further Services that pick the target's pods, those of them with names in `shared` pods of others too:
     narrowed, they would cut these off. `faults` say what cannot be worked with.
@@ -84,7 +86,23 @@ def look_around(cluster: Cluster, plan: Plan, target: Manifest, mesh: Mesh) -> A
     ports = ports_of(plan, shape, target) if shape is not None else None
     if ports is None:
         faults.append(_no_port(plan, "Service", plan.service.name, "ports"))
+        shape, ports = _as_before(cluster, plan, shape, target)
     return replace(found, shape=shape, ports=ports, faults=tuple(faults))
+
+
+def _as_before(
+    cluster: Cluster, plan: Plan, shape: Manifest | None, target: Manifest
+) -> tuple[Manifest | None, Ports | None]:
+    """Return the apex with the ports of the canary Service, which were its own, and the one that the split is about.
+
+    Without it there would be no way to take the canary's traffic away. None before there is a canary Service.
+    """
+    made = cluster.get(canary_service_ref(plan.namespace, plan.target))
+    if shape is None or made is None or not is_ours(made, plan.target):
+        return shape, None
+    before = {**shape, "spec": {**shape["spec"], "ports": made["spec"].get("ports") or []}}
+    ports = ports_of(plan, before, target)
+    return (before, ports) if ports is not None else (shape, None)
 
 
 def _shared(plan: Plan, service: str, stranger: str) -> Fault:

@@ -196,7 +196,8 @@ def track(it: Pass) -> Pass:
 def _track_split(it: Pass) -> Status:
     split, status, memory = it.world.split, it.status, it.memory
     status = replace(status, observed_weight=split.weight)
-    if split.weight != status.weight or not split.accepted:
+    shown = split.weight == status.weight and split.accepted
+    if not shown and not (status.weight == 0 and it.world.no_split):
         return status if memory.weight_at is None and memory.effective_at is None else unsettled(status)
     if memory.weight_at is None:
         status = remember(status, weight_at=it.now)

@@ -183,6 +183,7 @@ class World:
     `target`, `primary`: None when the Deployment is not there. `canary_pin` is the hash that the canary Service
     selects, "" when it pins none, None when there is no such Service. `stored` are the keys of the revisions that are
     stored. `autoscaler` is None when the user has none. `leaving`: the Canary is being deleted or is opted out.
+    `no_split`: there is no route, nor can one of ours be made, so that all requests go to the apex.
     `faults` are what observation found; `answers` hold what was asked by `questions()`. Not `spec_known`: the spec
     cannot be worked with, nor was there ever one that could, so nothing is known of what to look at.
     """
@@ -198,6 +199,7 @@ class World:
     command: Command | None = None
     leaving: bool = False
     namespace_terminating: bool = False
+    no_split: bool = False
     spec_known: bool = True
     faults: tuple[Fault, ...] = ()
     answers: Mapping[Question, Answer] = field(default_factory=dict)

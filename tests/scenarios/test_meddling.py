@@ -169,3 +169,43 @@ async def test_a_service_of_others_too_that_comes_later_is_not_taken_from_them(s
     assert (stage.ready_condition.reason, selector(stage)) == ("ServiceShared", NARROW)
     stage.cluster.remove(ref(SERVICE, "all"))
     await stage.until_serving("2.0")
+
+
+async def test_ports_that_tell_no_more_what_the_split_is_about_bar_no_way_back(stage: Stage) -> None:
+    await stage.onboarded()
+    await stage.pushed("2.0", 50)
+    others = [{"name": name, "port": port, "targetPort": 8080} for name, port in (("one", 9090), ("two", 9091))]
+    stage.cluster.edit(ref(SERVICE), {"spec": {"ports": others}})
+    await stage.until(lambda: stage.ready_condition.reason == "PortUnknown", within=1)
+    await stage.rest(300)
+    assert (stage.weight, stage.status.phase) == (50, Phase.PROGRESSING)
+    stage.canary_traffic(bad=0.5)
+    await stage.until_phase(Phase.FAILED)
+    assert (stage.weight, stage.candidate) == (0, (0, False))
+
+
+@pytest.mark.parametrize("word", ["abort", "release"])
+async def test_a_mesh_that_is_uninstalled_holds_nobody(stage: Stage, word: str) -> None:
+    """All requests go to the primary by then: nothing is left to drain but what was under way."""
+    await stage.onboarded()
+    await stage.pushed("2.0", 20)
+    stage.cluster.unregister(VIRTUAL_SERVICE)
+    await stage.until(lambda: stage.ready_condition.reason == "MeshNotInstalled", within=5)
+    if word == "release":
+        stage.cluster.remove(ref(CANARY))
+        await stage.until(lambda: stage.status.message.startswith("Leaving waits"))
+    stage.command(word)
+    await stage.until(lambda: stage.cluster.store.get(ref(CANARY)) is None or stage.status.phase is Phase.FAILED)
+    if word == "release":
+        await stage.until(lambda: stage.cluster.store.get(ref(CANARY)) is None)
+        assert stage.candidate == (3, False)
+
+
+async def test_a_users_route_that_is_deleted_holds_no_canary_that_leaves(stage: Stage) -> None:
+    http = [{"route": [{"destination": {"host": "checkout", "port": {"number": 8080}}}]}]
+    await stage.onboarded(virtual_service("frontdoor", hosts=["checkout"], http=http), route={"name": "frontdoor"})
+    stage.cluster.remove(ref(VIRTUAL_SERVICE, "frontdoor"))
+    await stage.until(lambda: stage.ready_condition.reason == "RouteNotFound", within=5)
+    stage.cluster.remove(ref(CANARY))
+    await stage.until(lambda: stage.cluster.store.get(ref(CANARY)) is None)
+    assert stage.candidate == (3, False)
