@@ -8,14 +8,13 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
-import yaml
 
 from canary.cli.lint import read_paths
 from canary.cli.options import Output, OutputOption, PathsArgument
 from canary.errors import ConfigError
 from canary.migrate.flagger import migrated, title_of
 from canary.migrate.model import Made, Remark
-from canary.migrate.writing import as_annotations, as_canary
+from canary.migrate.writing import as_annotations, as_canary, as_yaml
 from canary.spec.annotations import canary_from_annotations
 from canary.spec.reading import spec_faults
 
@@ -62,7 +61,7 @@ def flagger(
         listed = [{"object": one.object, "field": one.field, "text": one.text} for one in remarks]
         print(json.dumps({"manifests": manifests, "remarks": listed}, indent=2))
     else:
-        sys.stdout.write("---\n".join(yaml.safe_dump(one, sort_keys=False, width=120) for one in manifests))
+        sys.stdout.write("---\n".join(map(as_yaml, manifests)))
         for one in remarks:
             print(f"{one.object}: {one.field}: {one.text}", file=sys.stderr)
     if refused:

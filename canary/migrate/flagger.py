@@ -60,20 +60,28 @@ def migrated(manifests: Iterable[Mapping[str, Any]]) -> Made:
     for one in ours:
         kind = str(one.get("kind"))
         title = title_of(kind, _key(one))
+        elsewhere = _elsewhere(kind, _spec(one))
         for path, fate in without_equivalent(_spec(one), _FATES.get(kind, {})):
-            remarks[Remark(object=title, field=f"spec.{path}", text=fate)] = None
+            remarks[Remark(object=title, field=f"spec.{path}", text=elsewhere or fate)] = None
         if kind == "Canary":
             going = _One(title=title, namespace=_key(one)[0], name=_key(one)[1], old=_spec(one))
             if _convert(going, by_kind):
                 specs[_key(one)] = going.spec
             remarks.update(dict.fromkeys(going.remarks))
-        elif kind == "MetricTemplate" and _spec(one).get("provider", {}).get("type") != "prometheus":
-            text = "no equivalent: canary asks Prometheus only"
-            remarks[Remark(object=title, field="spec.provider.type", text=text)] = None
-        elif kind == "AlertProvider" and _spec(one).get("type") != "slack":
-            text = "no equivalent: canary tells Slack only"
-            remarks[Remark(object=title, field="spec.type", text=text)] = None
+        elif elsewhere:
+            field = "spec.provider.type" if kind == "MetricTemplate" else "spec.type"
+            remarks[Remark(object=title, field=field, text=elsewhere)] = None
     return Made(specs=specs, remarks=tuple(remarks))
+
+
+def _elsewhere(kind: str, spec: Mapping[str, Any]) -> str:
+    """Return why nothing of a MetricTemplate or an AlertProvider counts for canary, "" where something does."""
+    provider = spec.get("provider")
+    if kind == "MetricTemplate" and (provider if isinstance(provider, Mapping) else {}).get("type") != "prometheus":
+        return "no equivalent: canary asks Prometheus only"
+    if kind == "AlertProvider" and spec.get("type") != "slack":
+        return "no equivalent: canary tells Slack only"
+    return ""
 
 
 def _doubled(ours: Iterable[Mapping[str, Any]]) -> Iterator[Remark]:

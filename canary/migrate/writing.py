@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import yaml
+
 from canary.spec.annotations import API_VERSION, ENABLED, KIND
 from canary.spec.keys import CHECK, OFF, PREFIX
 from canary.spec.table import KEYS
@@ -22,6 +24,22 @@ def as_annotations(namespace: str, spec: Mapping[str, Any]) -> dict[str, Any]:
     annotations = {ENABLED: "true", **dict(_annotations(spec))}
     metadata = {**named, "annotations": annotations}
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata}
+
+
+def as_yaml(manifest: Mapping[str, Any]) -> str:
+    """Return a manifest as people write it: queries of several lines as blocks."""
+    return yaml.dump(dict(manifest), Dumper=_Dumper, sort_keys=False, width=120)
+
+
+class _Dumper(yaml.SafeDumper):
+    pass
+
+
+def _text_node(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _text_node)
 
 
 def _annotations(spec: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

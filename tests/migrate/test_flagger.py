@@ -225,6 +225,22 @@ def test_a_query_that_takes_the_primary_along_is_told() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("template", "alerts", "text"),
+    [
+        ({"provider": {"type": "datadog", "address": "https://x", "secretRef": {"name": "x"}}}, ALERTS, "Prometheus"),
+        (LAG, {"type": "msteams", "address": "https://x", "secretRef": {"name": "x"}}, "Slack"),
+    ],
+)
+def test_no_field_of_a_service_that_canary_does_not_know_is_said_to_belong_elsewhere(
+    template: JSON, alerts: JSON, text: str
+) -> None:
+    found = made(template=template, alerts=alerts).remarks
+    texts = {one.text for one in found if one.object.split()[0] in ("MetricTemplate", "AlertProvider")}
+    assert len(texts) == 1, texts
+    assert texts.pop().endswith(f" {text} only")
+
+
 def test_an_object_that_is_there_twice_is_told_with_which_was_taken() -> None:
     twice = [thing("Canary", "checkout", put(BASE, "analysis.stepWeight", weight)) for weight in (10, 20)]
     found = migrated(twice)
