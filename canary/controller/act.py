@@ -28,6 +28,7 @@ from canary.controller.patches import (
 from canary.controller.removal import remove
 from canary.controller.revisions import stored_revision, template_in
 from canary.controller.scalers import change
+from canary.controller.services import services_narrowed
 from canary.controller.sets import within_reach
 from canary.errors import Rejected
 from canary.ports import Cluster, Propagation, ref_of
@@ -225,7 +226,8 @@ class Act:
     async def _select(self) -> None:
         """Narrow or widen every Service of the target's pods; the apex is made for a user who has none.
 
-        A further one that selects pods of others as well stays as it is: for those it is the way in.
+        A further one that selects pods of others as well stays as it is: for those it is the way in. One that selects
+        labels which the pods no longer have is found by ours, to be given back.
         """
         around, wanted = self.seen.around, self.decision.wanted.apex
         if wanted is ApexWanted.LEAVE:
@@ -233,8 +235,13 @@ class Act:
         if around.apex is None and wanted is ApexWanted.NARROW and around.shape is not None:
             await self.hands.create(around.shape)
         narrow = wanted is ApexWanted.NARROW
-        others = [one for one in around.others if not (narrow and one["metadata"]["name"] in around.shared)]
-        for service in (*([around.apex] if around.apex is not None else []), *others):
+        found = [*([around.apex] if around.apex is not None else [])]
+        found += [one for one in around.others if not (narrow and one["metadata"]["name"] in around.shared)]
+        if not narrow:
+            known = {one["metadata"]["name"] for one in found}
+            left = services_narrowed(self.cluster, self.canary["metadata"]["namespace"], self.seen.name)
+            found += [one for one in left if one["metadata"]["name"] not in known]
+        for service in found:
             patch = selector_patch(service, self.seen.name, narrow=narrow)
             await self.hands.share(service, patch, wanted)
 

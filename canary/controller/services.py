@@ -57,8 +57,13 @@ class Around:
 
 def narrowed(cluster: Cluster, plan: Plan) -> Around:
     """Return the Services that select the primary by our labels, for a canary whose Deployments are both gone."""
-    found = [one for one in cluster.list(SERVICE, plan.namespace) if is_narrow(one, plan.target)]
+    found = services_narrowed(cluster, plan.namespace, plan.target)
     return Around(apex=None, shape=None, ports=None, others=tuple(found), faults=())
+
+
+def services_narrowed(cluster: Cluster, namespace: str, target: str) -> list[Manifest]:
+    """Return the Services that select the primary alone, whatever the labels of the target's pods are by now."""
+    return [one for one in cluster.list(SERVICE, namespace) if is_narrow(one, target)]
 
 
 def look_around(cluster: Cluster, plan: Plan, target: Manifest, mesh: Mesh) -> Around:

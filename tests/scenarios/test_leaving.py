@@ -13,7 +13,7 @@ from canary.sandbox.calls import Call, Verb
 from canary.sandbox.kinds import VIRTUAL_SERVICE
 from canary.sandbox.simulated import NEVER_READY
 from meshes.contract import ObjectRef
-from tests.builders import autoscaler, canary, deployment, ref
+from tests.builders import autoscaler, canary, deployment, ref, service
 from tests.embedded import ready_images
 from tests.scenarios.stage import DEPLOYED, Stage, analysis, image
 
@@ -51,6 +51,20 @@ async def test_a_deleted_canary_gives_everything_back(stage: Stage, cascade: Pro
     stage.cluster.remove(ref(CANARY), cascade)
     await gone(stage)
     assert_serves_alone(stage)
+
+
+async def test_a_service_of_a_label_that_the_pods_lost_since_is_given_back_too(stage: Stage) -> None:
+    """It has no pods, as it would have none without us; one day they may come back, and then it must find them."""
+    old = deployment(replicas=None)
+    old["spec"]["template"]["metadata"]["labels"] = {"app": "checkout", "version": "v1"}
+    selector = {"app": "checkout", "version": "v1"}
+    await stage.onboarded(old, service("internal", selector=selector))
+    stage.push("2.0")
+    await stage.until_serving("2.0")
+    stage.cluster.remove(ref(CANARY))
+    await gone(stage)
+    assert stage.cluster.now(ref(SERVICE, "internal"))["spec"]["selector"] == selector
+    assert_serves_alone(stage, "2.0")
 
 
 async def test_an_autoscaler_is_given_back_too(stage: Stage) -> None:
