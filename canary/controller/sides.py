@@ -107,6 +107,7 @@ def primary_now(sight: Sight, primary: Manifest) -> Primary:
         foreground=deleting and "foregroundDeletion" in (metadata.get("finalizers") or ()),
         orphaned=deleting and is_orphaned(sight.cluster, primary),
         freed=deleting and is_freed(sight.cluster, primary),
+        min_ready=timedelta(seconds=int(spec.get("minReadySeconds") or 0)),
         left_alone=deleting and are_left_alone(sight.cluster, primary, sight.plan.target),
         trouble=podlist.trouble(of_present, present, sight.pull_errors.seen(of_present, sight.now)),
     )

@@ -131,6 +131,11 @@ class Pass:
         return self.plan.progress_deadline or self.target.progress_deadline
 
     @property
+    def takeover_deadline(self) -> timedelta:
+        """How long the next pod of the primary may take to become ready: it comes after minReadySeconds."""
+        return self.deadline + (self.primary.min_ready if self.primary is not None else timedelta(0))
+
+    @property
     def stable_key(self) -> str:
         """The key of what serves, "" before there is any."""
         return self.status.stable.key if self.status.stable else ""

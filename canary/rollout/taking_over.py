@@ -28,11 +28,11 @@ def promoting(it: Pass) -> Decision:
     if primary_took_over(it):
         return finalize(it)
     it = it.on(progressed(it))
-    if it.passed(it.memory.waiting_since, it.deadline):
+    if it.passed(it.memory.waiting_since, it.takeover_deadline):
         ready = it.primary.ready if it.primary else 0
         late = f"only {ready} of {it.primary_replicas} pods of the primary were ready with it"
         reason = f" ({it.primary.trouble.because})" if it.primary and it.primary.trouble.because else ""
-        why = f"{late} within {it.deadline.total_seconds():g} s{reason}"
+        why = f"{late} within {it.takeover_deadline.total_seconds():g} s{reason}"
         return confirmed(roll_back(it, why, judged.notices), Side.PRIMARY)
     decision = waiting(it)
     return replace(decision, notices=(*judged.notices, *decision.notices))

@@ -32,7 +32,7 @@ def waits_until(it: Pass) -> datetime | None:
         case Phase.INITIALIZING:
             return _narrowed(it) if memory.stage is Stage.CLEARING else None
         case Phase.PROMOTING:
-            return _pods(it)
+            return it.memory.waiting_since + it.takeover_deadline if it.memory.waiting_since else None
         case _:
             return _by_stage(it)
 

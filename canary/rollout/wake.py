@@ -34,6 +34,7 @@ def _moments(it: Pass) -> Iterator[datetime]:
         (memory.weight_at, timing.drain),
         (memory.ready_at, timing.settle),
         (memory.waiting_since, it.deadline),
+        (memory.waiting_since, it.takeover_deadline),
         (memory.unsteady_since, it.deadline),
         (memory.narrowed_at, timing.settle + timing.drain),
         (memory.wide_since, timing.drain),

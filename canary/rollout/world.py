@@ -62,7 +62,7 @@ class Primary:
     template and ready, and no other is left. `foreground` and `orphaned` tell how it is being deleted: its pods go at
     once; or its ReplicaSet has no owner, or will have none; `freed` when that is done. With `left_alone` none but the
     next `-primary` adopts an orphan of it, whose pods go on; else the user's Deployment takes it for an old one of its
-    own.
+    own. `min_ready` is how long its pods are ready before the next one is replaced (`minReadySeconds`).
     """
 
     key: str
@@ -75,6 +75,7 @@ class Primary:
     orphaned: bool = False
     freed: bool = False
     left_alone: bool = False
+    min_ready: timedelta = timedelta(0)
     trouble: Trouble = Trouble()
 
 

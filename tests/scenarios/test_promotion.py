@@ -118,3 +118,12 @@ async def test_each_raise_of_the_weight_says_what_let_it_rise(stage: Stage) -> N
         "Weight raised from 20 to 50 %, step 2 of 2: passed, "
         "success-rate is 100 % (at least 99 %): 0 bad of 1000 requests in 20 s",
     ]
+
+
+async def test_pods_that_must_be_ready_for_long_before_the_next_take_no_version_its_promotion(stage: Stage) -> None:
+    await stage.onboarded(progressDeadline="2m")
+    stage.push("2.0", minReadySeconds=300)
+    await stage.until_phase(Phase.PROMOTING)
+    await stage.until(lambda: stage.serving == ["2.0"] * 3, within=1200)
+    await stage.until_phase(Phase.SUCCEEDED)
+    assert stage.phases == PROMOTED
