@@ -9,7 +9,7 @@ from canary.rollout.ends import rolling_back
 from canary.rollout.model import Command, CommandName, LastCommand, Notice, Stage, Status
 from canary.rollout.phases import Phase
 from canary.rollout.reasons import Reason
-from canary.rollout.repeats import in_vain, is_left_alone, told
+from canary.rollout.repeats import carried_out, in_vain, is_left_alone, told
 from canary.rollout.situation import Pass, remember
 from canary.rollout.starting import blocker, start_blocker
 from canary.rollout.values import replace
@@ -33,7 +33,7 @@ def obey(it: Pass) -> tuple[Pass, tuple[Notice, ...]]:
         return it, ()
     done = _carried_out(it, command)
     if not done.refused and done.status != it.status:
-        return _recorded(it.on(done.status), command), done.notices
+        return carried_out(_recorded(it.on(done.status), command), command, done.notices)
     if is_left_alone(it, command):
         return it, ()
     it, in_words = in_vain(it, command)

@@ -61,7 +61,8 @@ class Reason(StrEnum):
     COMMAND_REFUSED = "CommandRefused"
     """A command makes no sense now; the text says why."""
     COMMAND_CONTESTED = "CommandContested"
-    """A command that changes nothing is given again and again; it is looked at once a minute, without a word."""
+    """A command is given again and again. One that changes nothing is looked at once a minute; a pause or a resume is
+    carried out, without a word."""
     APEX_WIDENED = "ApexWidened"
     """Somebody widened the selector of a Service that must select the primary alone; it is put back."""
     APEX_CONTESTED = "ApexContested"

@@ -170,7 +170,7 @@ class Memory:
     told: Mapping[str, datetime] = field(default_factory=dict)
     """What was said once and is not to be said again soon, by reason; faults by reason and a hash of their words."""
     repeats: Mapping[str, tuple[datetime, ...]] = field(default_factory=dict)
-    """When commands that changed nothing were answered, newest last, by command and manager."""
+    """When commands that changed nothing were answered, and pauses and resumes carried out, newest last, by manager."""
     pending: str = ""
     """Text and id of a command that was carried out or refused and whose annotation was not yet seen gone."""
 

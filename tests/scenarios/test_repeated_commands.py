@@ -124,6 +124,22 @@ async def test_a_few_commands_in_a_minute_are_all_carried_out(stage: Stage) -> N
     assert stage.reasons.count("Paused") == stage.reasons.count("Resumed") == 4
 
 
+async def test_pauses_and_resumes_without_end_are_all_carried_out_and_told_of_five_times(stage: Stage) -> None:
+    await under_way(stage)
+    stage.forget()
+    for _ in range(30):
+        for word, phase in (("pause", Phase.PAUSED), ("resume", Phase.PROGRESSING)):
+            stage.command(word)
+            await stage.until_phase(phase, within=1)
+            await stage.rest(5)
+    said = [reason for reason in stage.reasons if reason in ("Paused", "Resumed", "CommandContested")]
+    assert said == ["Paused", "Resumed"] * 5 + ["CommandContested"]
+    assert [reason for reason in slack(stage) if reason in said] == said
+    assert "`pause` was carried out 5 times within an hour by alice" in stage.told.notes[-1].text
+    [contested] = [one for one in stage.status.conditions if one.type == "Contested"]
+    assert contested.reason == "CommandContested"
+
+
 async def test_what_was_refused_is_not_the_last_command(stage: Stage) -> None:
     await under_way(stage)
     stage.command("pause")
