@@ -270,6 +270,7 @@ def _apex(sight: Sight, around: Around) -> Apex:
         wide=wide[0]["metadata"]["name"] if wide else "",
         widened_by=_widened_by(wide[0]) if wide else SOMEBODY,
         primary_only=all(podlist.only_lists(listed, pods) for listed in behind),
+        no_other=all(podlist.lists_no_other(listed, pods) for listed in behind),
     )
 
 

@@ -78,8 +78,12 @@ def _identities(pod: Manifest) -> set[str]:
 
 def only_lists(listed: Listed, pods: Iterable[Manifest]) -> bool:
     """Return whether a Service has ready endpoints, and none that is not one of these pods."""
-    known = set().union(*(_identities(pod) for pod in pods)) if pods else set()
-    return bool(listed.ready) and listed.ready <= known
+    return bool(listed.ready) and lists_no_other(listed, pods)
+
+
+def lists_no_other(listed: Listed, pods: Iterable[Manifest]) -> bool:
+    """Return whether a Service has no ready endpoint that is not one of these pods; it may have none."""
+    return listed.ready <= set().union(*(_identities(pod) for pod in pods))
 
 
 def is_over(pod: Manifest) -> bool:

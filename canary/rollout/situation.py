@@ -229,7 +229,10 @@ def _track_apex(it: Pass) -> Status:
         if memory.wide_since is not None and status.weight > 0 and memory.weight_at is not None:
             status = remember(unsettled(status), weight_at=it.now)
         return remember(status, narrowed_at=it.now, wide_since=None)
-    if memory.narrowed_at is None:
+    if it.apex.narrow and it.apex.no_other:  # the primary has no ready pod: nobody is reached who should not be
+        return status if memory.narrowed_at is None else remember(status, narrowed_at=None)
+    under_analysis = it.phase in (Phase.PROGRESSING, Phase.PAUSED) and memory.wide_since is None
+    if memory.narrowed_at is None and not under_analysis:
         return status
     if not it.apex.narrow and it.phase is not Phase.INITIALIZING and not it.world.leaving:
         day = tuple(moment for moment in memory.widened if it.now - moment < timedelta(days=1))

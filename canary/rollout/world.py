@@ -84,13 +84,14 @@ class Apex:
     """The apex and the other Services that match the target's pods.
 
     `narrow`: the selectors of all of them select the primary alone. `primary_only`: their EndpointSlices list ready
-    pods of the primary and no other pod. `wide` names the first that is not narrow, "" for none; `widened_by` set its
-    selector, as far as the API server tells.
+    pods of the primary and no other pod; `no_other`: no other pod, but maybe none at all. `wide` names the first that
+    is not narrow, "" for none; `widened_by` set its selector, as far as the API server tells.
     """
 
     exists: bool
     narrow: bool
     primary_only: bool
+    no_other: bool = False
     wide: str = ""
     widened_by: str = SOMEBODY
 

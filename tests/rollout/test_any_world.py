@@ -69,7 +69,9 @@ worlds = st.builds(
     target=st.none() | targets,
     primary=st.none() | primaries,
     split=st.builds(Seen, weight=st.none() | weights, accepted=st.booleans()),
-    apex=st.builds(Apex, exists=st.booleans(), narrow=st.booleans(), primary_only=st.booleans()),
+    apex=st.builds(
+        Apex, exists=st.booleans(), narrow=st.booleans(), primary_only=st.booleans(), no_other=st.booleans()
+    ),
     canary_pin=st.sampled_from([None, "", OLD.pin, NEW.pin]),
     stored=st.frozensets(st.sampled_from(["old", "new"])),
     autoscaler=st.none() | st.builds(Autoscaler, at_primary=st.booleans(), floor=pods),

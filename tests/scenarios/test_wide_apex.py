@@ -8,11 +8,12 @@ from contextlib import contextmanager
 import pytest
 
 from canary.errors import Rejected
-from canary.ports import SERVICE
+from canary.ports import POD, SERVICE
 from canary.rollout.phases import Phase
+from canary.sandbox.simulated import NEVER_READY, PodBehaviour
 from meshes.contract import Manifest
 from tests.builders import ref
-from tests.embedded import ready_images
+from tests.embedded import pods_of, ready_images
 from tests.scenarios.stage import Stage, analysis, image
 
 pytestmark = pytest.mark.looptime
@@ -65,3 +66,41 @@ async def test_beyond_it_the_candidate_goes_and_all_begins_again_at_the_first_st
     assert stage.weights == [0, 20, 50, 0, 20, 50, 80, 0]
     assert stage.reasons.count("RolloutRestarted") == 1
     assert stage.history == [("2.0", "promoted")]
+
+
+def replaced(stage: Stage) -> None:
+    """The pods of the primary are lost, as with their nodes."""
+    for pod in pods_of(stage.cluster, "checkout-primary"):
+        stage.cluster.remove(ref(POD, pod["metadata"]["name"]))
+
+
+def never_ready(pod: Manifest) -> PodBehaviour | None:
+    return NEVER_READY if "canary.delivery/role" in pod["metadata"]["labels"] else None
+
+
+async def test_a_primary_without_ready_pods_takes_nothing_from_the_canary_that_serves(stage: Stage) -> None:
+    """Weight 0 would send all requests to where nobody answers."""
+    await stage.onboarded()
+    await stage.pushed("2.0", 50)
+    with stage.watch.blind():
+        stage.runtime.choose = never_ready
+        replaced(stage)
+        await stage.rest(120)
+        assert (stage.serving, stage.weight, stage.status.phase) == ([], 50, Phase.PROGRESSING)
+        assert "held: the Service reaches no ready pod of the primary" in stage.status.message
+        stage.runtime.choose = None
+        replaced(stage)
+        await stage.until(lambda: stage.serving == ["1.0"] * 3)
+    await stage.until_serving("2.0")
+    assert stage.weights == [0, 20, 50, 0]
+
+
+async def test_a_service_that_is_widened_while_the_primary_has_no_pod_is_answered_all_the_same(stage: Stage) -> None:
+    await stage.onboarded()
+    await stage.pushed("2.0", 50)
+    with stage.watch.blind():
+        stage.runtime.choose = never_ready
+        replaced(stage)
+        await stage.rest(30)
+        with kept_wide(stage):
+            await stage.until_weight(0, within=30)
