@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from canary.cli.unready import with_fault
 from canary.controller.revisions import digest
 from canary.rollout.model import Outcome, Past, Revision, Status
 from canary.rollout.phases import Phase
@@ -134,7 +135,8 @@ def _going(status: Status, missing: str) -> Standing:
     """Return a line of progress: where the canary stands, and what is missing."""
     phase = status.phase.value if status.phase else "not looked at yet"
     shown = status.revision.shown if status.revision else ""
-    told = f"{phase}, {status.weight} %: {status.message}" if status.message else phase
+    message = with_fault(status)
+    told = f"{phase}, {status.weight} %: {message}" if message else phase
     return Standing(text=f"{told}; {missing}" if missing else told, revision=shown)
 
 

@@ -13,6 +13,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from canary.cli.unready import with_fault_as_stored
+
 PHASE_STYLE: Mapping[str, str] = {
     "Progressing": "yellow",
     "Paused": "yellow",
@@ -40,7 +42,7 @@ def overview(canaries: Iterable[Mapping[str, Any]], *, with_namespace: bool) -> 
         status = canary.get("status") or {}
         names = [canary["metadata"]["namespace"]] if with_namespace else []
         cells = [*names, canary["metadata"]["name"]]
-        rest = [_weight(status), _step(canary), status.get("revision"), status.get("message")]
+        rest = [_weight(status), _step(canary), status.get("revision"), with_fault_as_stored(status)]
         lines.add_row(*map(plain, cells), _phase(status), *map(plain, rest))
     return lines
 

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from canary.cli.plan_view import shown
 from canary.cli.status_view import PHASE_STYLE, VERDICT_STYLE, plain
+from canary.cli.unready import with_fault
 from canary.cli.watched import Pod, Told, View
 from canary.rollout.model import Builtin, CheckResult, Outcome
 from canary.rollout.phases import Phase
@@ -40,7 +41,7 @@ def line(view: View) -> str:
     weight = f"{status.weight} %"
     if status.observed_weight not in (None, status.weight):
         weight += f" (the mesh has {status.observed_weight} %)"
-    return f"{phase}, {weight}: {plain(status.message).plain}"
+    return f"{phase}, {weight}: {plain(with_fault(status)).plain}"
 
 
 def event_line(told: Told) -> str:
@@ -54,7 +55,7 @@ def _head(view: View) -> RenderableType:
     revision = status.revision.shown if status.revision else "-"
     image = f" ({status.revision.image})" if status.revision and status.revision.image else ""
     head = Text.assemble((view.name, "bold"), "  ", (phase, PHASE_STYLE.get(phase, "bold")), f"  {_clock(view.now)}")
-    parts = [head, plain(f"revision {revision}{image}"), plain(status.message)]
+    parts = [head, plain(f"revision {revision}{image}"), plain(with_fault(status))]
     if status.waits_until is not None:
         left = (status.waits_until - view.now).total_seconds()
         passed = "passed" if left <= 0 else f"in {_rounded(left)}"
