@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
+from canary.cli.values import shown
 from canary.forecast.reading import Reading, Readings
 from canary.forecast.timeline import Timeline
-from canary.rollout.model import Builtin, Plan
+from canary.rollout.model import Plan
 from canary.rollout.windows import LEAST_SCRAPES
 from canary.spec.units import format_duration
 
@@ -76,17 +77,6 @@ def _row(one: Reading) -> tuple[str, str, str, str, str]:
     told = one.because or ("" if one.passes is None else "passes" if one.passes else "would fail")
     value, limit, proposed = (shown(one.builtin, number) for number in (one.value, one.limit, one.proposed))
     return one.name, value, limit, told, proposed
-
-
-def shown(builtin: Builtin | None, value: float | None) -> str:
-    """Return a value in the unit of its check (None for a query of the user's own), `-` for no value."""
-    if value is None:
-        return "-"
-    if builtin is None:
-        return f"{value:.4g}"
-    if builtin is Builtin.SUCCESS_RATE:
-        return f"{value:.4g} %"
-    return format_duration(timedelta(seconds=value))
 
 
 def _evidence(plan: Plan, per_second: float) -> str:

@@ -14,6 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from canary.cli.unready import with_fault_as_stored
+from canary.cli.values import shown
+from canary.rollout.model import Builtin
 
 PHASE_STYLE: Mapping[str, str] = {
     "Progressing": "yellow",
@@ -52,7 +54,7 @@ def details(canary: Mapping[str, Any]) -> RenderableType:
     status = canary.get("status") or {}
     parts: list[RenderableType] = [_facts(canary, status)]
     for title, drawn in (
-        ("Checks", _checks(status.get("checks") or ())),
+        ("Checks", _checks(canary, status.get("checks") or ())),
         ("Conditions", _conditions(status.get("conditions") or ())),
         ("History", _history(status.get("history") or ())),
     ):
@@ -112,12 +114,16 @@ def _step(canary: Mapping[str, Any]) -> str | None:
     return f"{step + 1} of {len(steps)}" if steps else f"{step + 1}"
 
 
-def _checks(checks: Sequence[Mapping[str, Any]]) -> RenderableType:
+def _checks(canary: Mapping[str, Any], checks: Sequence[Mapping[str, Any]]) -> RenderableType:
+    written = ((canary.get("spec") or {}).get("analysis") or {}).get("checks") or ()
+    builtins = {one.get("name"): one.get("builtin") for one in written}
     drawn = []
     for check in checks:
         verdict = plain(check.get("verdict"))
         verdict.stylize(VERDICT_STYLE.get(verdict.plain, "yellow"))
-        numbers = f"{_number(check.get('value'))}, limit {_number(check.get('limit'))}"
+        builtin = builtins.get(check.get("name"))
+        value, limit = (_number(builtin, check.get(part)) for part in ("value", "limit"))
+        numbers = f"{value}, limit {limit}"
         facts = (numbers, f"{check.get('requests', NOTHING)} requests", check.get("at"))
         drawn.append(_told([plain(check.get("name")), verdict, *map(plain, facts)], check.get("message")))
     return Group(*drawn) if drawn else plain(None)
@@ -155,8 +161,9 @@ def _told(facts: Sequence[Text], message: object) -> RenderableType:
     return Group(line, Padding(plain(message), (0, 0, 0, 2), expand=False)) if message else line
 
 
-def _number(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, int | float) else NOTHING
+def _number(builtin: object, value: object) -> str:
+    measured = next((one for one in Builtin if one.value == builtin), None)
+    return shown(measured, value) if isinstance(value, int | float) else NOTHING
 
 
 def table(*columns: str) -> Table:

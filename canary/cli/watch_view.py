@@ -11,9 +11,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from canary.cli.plan_view import shown
 from canary.cli.status_view import PHASE_STYLE, VERDICT_STYLE, plain
 from canary.cli.unready import with_fault
+from canary.cli.values import shown
 from canary.cli.watched import Pod, Told, View
 from canary.rollout.model import Builtin, CheckResult, Outcome
 from canary.rollout.phases import Phase

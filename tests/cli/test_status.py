@@ -62,7 +62,7 @@ def test_the_details_tell_all_that_is_known(api: Api) -> None:
         ["Waits until:", "2026-01-02T03:05:00Z"],
         [],
         ["Checks"],
-        ["success-rate", "failed", "98.12, limit 99", "1200 requests", "2026-01-02T03:04:05Z"],
+        ["success-rate", "failed", "98.12 %, limit 99 %", "1200 requests", "2026-01-02T03:04:05Z"],
         ["98.12 % succeeded, at least 99 % must"],
         [],
         ["Conditions"],
