@@ -3,6 +3,7 @@
 Each loss begins the windows anew, so pods that are ready now and then could keep a version in traffic that is never
 judged. After a few in a row its weight rises no more until its pods were ready for as long as a verdict takes; where
 they are not so within the deadline of pods, the rollout is over. One loss, or some that a verdict follows, end nothing.
+A hold that somebody takes away is a loss too: what sets `paused` back with each sync lets nothing be judged either.
 """
 
 from __future__ import annotations
@@ -45,9 +46,24 @@ def counted(it: Pass, weight: int) -> tuple[Pass, tuple[Notice, ...]]:
         return (it.on(forgotten(it.status)) if steady else it), ()
     if it.target.ready >= memory.ready:
         return it, ()
-    losses = memory.losses + 1
-    it = it.on(remember(it.status, losses=losses, unsteady_since=memory.unsteady_since or it.now))
+    return _one_more(it)
+
+
+def _one_more(it: Pass) -> tuple[Pass, tuple[Notice, ...]]:
+    losses = it.memory.losses + 1
+    it = it.on(remember(it.status, losses=losses, unsteady_since=it.memory.unsteady_since or it.now))
     return said(it, _unsteady(it)) if losses == MOST + 1 else (it, ())
+
+
+def let_go(it: Pass) -> tuple[Pass, tuple[Notice, ...]]:
+    """Answer a hold that somebody took away: weight 0, and a loss as of pods; tell of both."""
+    before = it.status.weight
+    it, notices = _one_more(it.on(remember(with_weight(it.status, 0), ready_at=None)))
+    if before == 0:
+        return it, notices
+    text = f"Weight lowered from {before} to 0 %: somebody took `spec.paused` from the Deployment, which held its pods"
+    it, told = said(it, Notice(reason=Reason.WEIGHT_LOWERED, text=text, warning=True))
+    return it, (*told, *notices)
 
 
 def forgotten(status: Status) -> Status:
@@ -59,21 +75,22 @@ def unsteady_for_long(it: Pass) -> str:
     """Return why losses of pods end the rollout, "" when they do not."""
     if not is_unsteady(it) or not it.passed(it.memory.unsteady_since, it.deadline):
         return ""
-    times = f"its pods stopped being ready {it.memory.losses} times within {_seconds(it.deadline)}"
+    times = f"its pods stopped being ready or held {it.memory.losses} times within {_seconds(it.deadline)}"
     return f"{times}, so that it could not be judged"
 
 
 def _unsteady(it: Pass) -> Notice:
     text = (
-        f"Pods stopped being ready {it.memory.losses} times before a verdict{_because(it)}: the weight does not rise "
-        f"until they were ready for {_seconds(steady_after(it))}; rolled back if that takes {_seconds(it.deadline)}"
+        f"Pods stopped being ready or held {it.memory.losses} times before a verdict{_because(it)}: the weight does "
+        f"not rise until they were ready for {_seconds(steady_after(it))}; "
+        f"rolled back if that takes {_seconds(it.deadline)}"
     )
     return Notice(reason=Reason.PODS_UNSTEADY, text=text, warning=True)
 
 
 def wait_of_steadiness(it: Pass) -> str:
     """Return what an unsteady candidate waits for, in words that stay the same until the next loss."""
-    times = f"pods stopped being ready {it.memory.losses} times before a verdict"
+    times = f"pods stopped being ready or held {it.memory.losses} times before a verdict"
     return f"{times}; the weight does not rise until they were ready for {_seconds(steady_after(it))}"
 
 

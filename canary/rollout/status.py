@@ -196,7 +196,7 @@ class Memory:
     """Since when fewer pods are ready than wanted: the last scale-up or loss. Of the primary while promoting."""
     ready_at: datetime | None = None
     losses: int = 0
-    """How often its pods stopped being ready since the last verdict, or since they were ready for long."""
+    """How often its pods stopped being ready or held since the last verdict, or since they were so for long."""
     unsteady_since: datetime | None = None
     """When they did so first."""
 

@@ -11,6 +11,7 @@ from canary.rollout.evaluating import Judged, judge, judge_recovery, last_step
 from canary.rollout.losses import (
     counted,
     is_unsteady,
+    let_go,
     lowered,
     lowered_notice,
     said,
@@ -111,10 +112,11 @@ def _lost(it: Pass) -> Decision | None:
     """Answer a hold that was dropped under our feet, and a Deployment that is gone."""
     if it.world.target is None:
         return clear_again(it, "the Deployment is gone")
-    if it.memory.stage is Stage.PREPARING or it.target.paused:
-        return None
-    status = remember(with_weight(it.status, 0), stage=Stage.PREPARING, ready_at=None)
-    return preparing(it.on(status))
+    if it.target.paused or (it.memory.stage is Stage.PREPARING and it.memory.ready_at is None):
+        return None  # it is about to be held, in one write with its first scale-up
+    it, notices = let_go(it)
+    decision = preparing(it.on(remember(it.status, stage=Stage.PREPARING)))
+    return replace(decision, notices=(*notices, *decision.notices))
 
 
 def _widened(it: Pass) -> Decision | None:

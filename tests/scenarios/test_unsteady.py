@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from canary.ports import POD
+from canary.ports import DEPLOYMENT, POD
 from canary.rollout.phases import Phase
 from meshes.contract import Manifest
 from tests.builders import ref
@@ -34,6 +34,12 @@ def say_ready(stage: Stage, name: str, truth: str) -> None:
 def blink(stage: Stage, pods: Callable[[Stage], list[Manifest]], truth: str) -> None:
     for pod in pods(stage):
         say_ready(stage, pod["metadata"]["name"], truth)
+
+
+def let_go(stage: Stage) -> None:
+    """Take the hold away, as a tool that finds `paused: false` in Git."""
+    with stage.watch.blind():
+        stage.cluster.edit(ref(DEPLOYMENT), {"spec": {"paused": False}}, "argocd")
 
 
 def candidates(stage: Stage) -> list[Manifest]:
@@ -81,6 +87,32 @@ async def test_a_bad_version_whose_pods_are_ready_now_and_then_is_rolled_back(st
     assert (stage.phases, stage.history) == (ROLLED_BACK, [("2.0", "rolled_back")])
     assert "its pods stopped being ready" in stage.status.message
     assert "within 600 s, so that it could not be judged" in stage.status.message
+
+
+@pytest.mark.parametrize("every", [5, 15, 40])
+async def test_a_bad_version_whose_hold_is_taken_away_again_and_again_is_rolled_back(stage: Stage, every: int) -> None:
+    """With each time the weight begins anew, and what could be judged with it."""
+    await stage.onboarded()
+    stage.canary_traffic(bad=0.08)
+    await stage.pushed("2.0", 20)
+    at_weight = 0.0
+    while stage.status.phase is Phase.PROGRESSING and at_weight < 10 * every:
+        let_go(stage)
+        at_weight += await carried(stage, every)
+    assert at_weight <= 5 * every
+    await stage.until_phase(Phase.FAILED)
+    assert stage.history == [("2.0", "rolled_back")]
+    said = [note.reason for note in stage.told.notes]
+    assert (said.count("WeightLowered"), said.count("PodsUnsteady"), said.count("RolledBack")) == (1, 1, 1)
+
+
+async def test_a_hold_that_is_taken_away_once_ends_nothing(stage: Stage) -> None:
+    await stage.onboarded()
+    await stage.pushed("2.0", 50)
+    let_go(stage)
+    await stage.until(lambda: stage.weight == 0 and stage.candidate == (2, True), within=1)
+    await stage.until_serving("2.0")
+    assert stage.reasons[3] == "WeightLowered"
 
 
 async def test_the_progress_deadline_is_the_patience_with_them(stage: Stage) -> None:
