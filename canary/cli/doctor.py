@@ -37,6 +37,7 @@ from canary.clients.prometheus_http import PrometheusAccess
 from canary.errors import CanaryError, ConfigError
 
 STYLE = {State.PASSED: "green", State.FAILED: "red", State.SKIPPED: "yellow"}
+NO_ELECTION = skipped("leader", "the controller takes part in no election (--no-leader-elect)")
 CONTROLLER = "controller"
 """What `--as` may say for the ServiceAccount of manifests/install."""
 
@@ -78,6 +79,10 @@ TokenFile = Annotated[
 Channel = Annotated[
     str, typer.Option("--slack-channel", envvar="CANARY_SLACK_CHANNEL", help="As the controller has it.")
 ]
+Elect = Annotated[
+    bool,
+    typer.Option("--leader-elect/--no-leader-elect", envvar="CANARY_LEADER_ELECT", help="As the controller has it."),
+]
 LeaseNamespace = Annotated[
     str, typer.Option("--lease-namespace", envvar="CANARY_LEASE_NAMESPACE", help="Where the election's Lease is.")
 ]
@@ -94,6 +99,7 @@ class Asked:
     routes: tuple[str, ...]
     account: str
     lease_namespace: str
+    elects: bool
     mesh: str
     scrape: timedelta
     prometheus: PrometheusAccess | None
@@ -114,6 +120,7 @@ def doctor(  # noqa: PLR0913 - each is a flag that users know by its name
     scrape_interval: ScrapeOption = "15s",
     slack_channel: Channel = "",
     lease_namespace: LeaseNamespace = "canary-system",
+    leader_elect: Elect = True,
     namespace: Namespaces = None,
     route_namespace: RouteNamespaces = None,
     kubeconfig: KubeconfigOption = None,
@@ -130,6 +137,7 @@ def doctor(  # noqa: PLR0913 - each is a flag that users know by its name
         routes=tuple(route_namespace or ()),
         account=f"{ACCOUNT}{lease_namespace}:canary-controller" if account == CONTROLLER else account,
         lease_namespace=lease_namespace,
+        elects=leader_elect,
         mesh=mesh,
         scrape=duration(scrape_interval, "--scrape-interval", least=timedelta(seconds=1)),
         prometheus=access(url, prometheus_token_file, os.environ) if url else None,
@@ -186,7 +194,7 @@ async def _of_api(http: KubeHttp, asked: Asked) -> list[Diagnosis]:
     return [
         await doctor_cluster.our_crd(http),
         *await rights(http, wanted, asked.account),
-        await doctor_cluster.leader(http, asked.lease_namespace),
+        await doctor_cluster.leader(http, asked.lease_namespace) if asked.elects else NO_ELECTION,
         await doctor_cluster.mesh(http, asked.mesh),
     ]
 

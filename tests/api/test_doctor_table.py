@@ -118,6 +118,13 @@ async def test_nothing_fails_where_nothing_is_broken(around: Around) -> None:
     ]
 
 
+async def test_who_takes_part_in_no_election_is_not_looked_for(around: Around) -> None:
+    around.flags = ["--as", "", "--lease-namespace", "default"]
+    around.environment = {"CANARY_LEADER_ELECT": "false"}
+    status, told = await around.diagnosed()
+    assert (status, states(told, of="skipped"), "--no-leader-elect" in told["leader"][1]) == (0, ["leader"], True), told
+
+
 # --- what is around the cluster ---------------------------------------------------------------------------------------
 
 
