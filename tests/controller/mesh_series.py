@@ -111,6 +111,7 @@ def kuma(metrics: PromQL, pod: Pod) -> None:
             (GRPC_UNAVAILABLE, pod.faults),
             (GRPC_INTERNAL, pod.slow),
             (GRPC_NOT_FOUND, pod.good),
+            ("total", tuple(map(_either, pod.good, pod.faults))),
         )
         for status, requests in statuses if pod.grpc else ():
             _counted(metrics, pod, f"envoy_cluster_grpc_{status}", {**labels, "envoy_cluster_name": inbound}, requests)

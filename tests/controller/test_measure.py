@@ -126,6 +126,11 @@ async def test_no_failed_series_beside_a_total_means_that_none_failed(metrics: P
     assert await ask(metrics, SUCCESS) == Counts(total=near(40), bad=0)
 
 
+async def test_what_failed_was_asked_where_no_total_has_it(metrics: PromQL) -> None:
+    metrics.samples("failed", {"code": "5"}, END, [3.0])
+    assert await _two_names(metrics) == Counts(total=near(3), bad=near(3))
+
+
 async def test_no_series_at_all_is_no_total(metrics: PromQL) -> None:
     requests(metrics, "200", 10, deployment="checkout-primary")
     assert await ask(metrics, SUCCESS) == Counts(total=None, bad=0)
@@ -282,8 +287,12 @@ async def test_failures_under_several_names_are_added_up(
     requests(metrics, "200", 10)
     for code, value in counted.items():
         metrics.samples("failed", {"code": code}, END, [value])
+    assert await _two_names(metrics) == Counts(total=near(40), bad=near(bad))
+
+
+async def _two_names(metrics: PromQL) -> Answer:
     question = Question(check=SUCCESS.name, side=Side.CANARY, start=WINDOW[0], end=WINDOW[1])
     measurement = Measurement(
         plan=plan(SUCCESS), mesh=_TwoNames(), metrics=metrics, grouper=Grouper(metrics), subjects=SUBJECTS
     )
-    assert (await answer([question], measurement))[question] == Counts(total=near(40), bad=near(bad))
+    return (await answer([question], measurement))[question]

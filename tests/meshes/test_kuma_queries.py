@@ -54,9 +54,23 @@ def test_a_5xx_is_a_failed_request_of_http() -> None:
 
 def test_a_server_fault_is_a_failed_request_of_grpc_too() -> None:
     counters = Kuma().requests(GRPC)
-    assert (counters.total, counters.bad) == (Kuma().requests(WORKLOAD).total, Kuma().requests(WORKLOAD).bad)
+    assert parsed(counters.total) == ("envoy_cluster_grpc_total", {**pods(), **CLUSTER})
+    assert counters.bad == Kuma().requests(WORKLOAD).bad
     names = [f"envoy_cluster_grpc_{status}" for status in (2, 4, 12, 13, 14, 15)]
     assert [parsed(one) for one in counters.also_bad] == [(name, {**pods(), **CLUSTER}) for name in names]
+
+
+BASIC = ("rq_time", "_rq", "error", "fail", "reset", "timeout", "cancelled", "reject", "denied", "cx_total")
+"""Of what the names of metrics contain that a MeshMetric without a profile exports (kuma-dp, `basicProfile`)."""
+
+
+def test_where_kuma_exports_no_statuses_of_grpc_there_is_no_total_that_makes_them_successes() -> None:
+    counters = Kuma().requests(GRPC)
+    exported = {
+        str(name): any(part in str(name) for part in BASIC)
+        for name, _ in (parsed(selector) for selector in (counters.total, *counters.also_bad))
+    }
+    assert set(exported.values()) == {False}
 
 
 @pytest.mark.parametrize("workload", [WORKLOAD, GRPC], ids=["http", "grpc"])
