@@ -24,7 +24,7 @@ from canary.controller.refusals import refusals
 from canary.controller.revisions import key_in, revision_of
 from canary.controller.scalers import Scaler, scalers_of, seen
 from canary.controller.services import Around, is_narrow, look_around, narrowed
-from canary.controller.sides import Sight, primary_now, primary_pods, target_now
+from canary.controller.sides import Sight, present_pods, primary_now, primary_pods, target_now
 from canary.ports import CONTROLLER_REVISION, DEPLOYMENT, NAMESPACE, Cluster, ref_of
 from canary.rollout.model import SOMEBODY, Apex, Command, Fault, Plan, Side, Status, World
 from canary.rollout.values import replace
@@ -108,7 +108,7 @@ def _world(sight: Sight, live: Live) -> World:
         target=target_now(sight, live.target) if live.target is not None else None,
         primary=primary_now(sight, live.primary) if live.primary is not None else None,
         split=split,
-        apex=_apex(sight, live.around),
+        apex=_apex(sight, live.around, live.target),
         canary_pin=(service["spec"].get("selector") or {}).get(HASH_LABEL, "") if service is not None else None,
         stored=frozenset(key for key, one in live.stored.items() if is_intact(cluster, sight.config, one)),
         generation=int(sight.canary["metadata"].get("generation", 1)),
@@ -256,7 +256,7 @@ def _others(sight: Sight, route: Route) -> Sequence[Manifest]:
     return [found[ref] for ref in sorted(found)]
 
 
-def _apex(sight: Sight, around: Around) -> Apex:
+def _apex(sight: Sight, around: Around, target: Manifest | None) -> Apex:
     if around.apex is None:
         return Apex(exists=False, narrow=bool(around.others), primary_only=False)
     services = (around.apex, *around.others)
@@ -271,7 +271,17 @@ def _apex(sight: Sight, around: Around) -> Apex:
         widened_by=_widened_by(wide[0]) if wide else SOMEBODY,
         primary_only=all(podlist.only_lists(listed, pods) for listed in behind),
         no_other=all(podlist.lists_no_other(listed, pods) for listed in behind),
+        unlisted=_unlisted(sight, target, services, behind) if wide and target is not None else "",
     )
+
+
+def _unlisted(sight: Sight, target: Manifest, services: Sequence[Manifest], behind: Sequence[podlist.Listed]) -> str:
+    """Return the first Service whose requests would not all find the target's pods, "" for none."""
+    ready = [pod for pod in present_pods(sight.cluster, target) if podlist.is_ready(pod)]
+    for service, listed in zip(services, behind, strict=True):
+        if listed.ready and not all(listed.lists(pod) for pod in ready):
+            return str(service["metadata"]["name"])
+    return ""
 
 
 def _widened_by(service: Manifest) -> str:

@@ -82,6 +82,12 @@ def target_now(sight: Sight, target: Manifest) -> Target:
     )
 
 
+def present_pods(cluster: Cluster, deployment: Manifest) -> Sequence[Manifest]:
+    """Return the pods of a Deployment's present template."""
+    present = replica_set_of(deployment, owned_sets(deployment, sets_of(cluster, deployment)))
+    return pods_of_sets(cluster, [present]) if present is not None else ()
+
+
 def _pinned(replica_sets: Sequence[Manifest], pin: str) -> Manifest | None:
     return next((one for one in replica_sets if labels_of(one).get(HASH_LABEL) == pin), None)
 

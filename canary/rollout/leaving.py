@@ -62,16 +62,23 @@ def _hand_over(it: Pass) -> Decision:
             return _leaving(it, "Leaving: the Service is widened to the Deployment", _size(it), ApexWanted.WIDE)
         if it.world.autoscaler is not None and it.world.autoscaler.at_primary:
             return _leaving(it, "Leaving: the autoscaler is put back", _size(it), ApexWanted.WIDE)
+        if it.apex.unlisted:
+            return _leaving(it, f"Leaving: {_unlisted(it)}", _size(it), ApexWanted.WIDE)
         it = it.on(remember(it.status, left_at=it.now))
     return _out(it)
+
+
+def _unlisted(it: Pass) -> str:
+    return f"EndpointSlices of Service {it.apex.unlisted} do not list every ready pod of the Deployment yet"
 
 
 def _out(it: Pass) -> Decision:
     timing = it.plan.timing
     over = it.passed(it.memory.left_at, timing.settle + timing.drain)
-    served = it.target.ready > 0 or it.target.replicas == 0 or it.primary is None
+    served = (it.target.ready > 0 and not it.apex.unlisted) or it.target.replicas == 0 or it.primary is None
     if not over or not served or it.apex.narrow:
-        decision = _leaving(it, "Leaving: the route is as before; draining", None, ApexWanted.WIDE)
+        because = f"Leaving: {_unlisted(it)}" if it.apex.unlisted else "Leaving: the route is as before; draining"
+        decision = _leaving(it, because, None, ApexWanted.WIDE)
         return replace(decision, weight=None, wanted=replace(decision.wanted, removal=Removal.ROUTE))
     return gone_for_good(it, it.status, "Left: what the controller made is taken away")
 

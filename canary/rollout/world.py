@@ -85,7 +85,8 @@ class Apex:
 
     `narrow`: the selectors of all of them select the primary alone. `primary_only`: their EndpointSlices list ready
     pods of the primary and no other pod; `no_other`: no other pod, but maybe none at all. `wide` names the first that
-    is not narrow, "" for none; `widened_by` set its selector, as far as the API server tells.
+    is not narrow, "" for none; `widened_by` set its selector, as far as the API server tells. `unlisted` names the one
+    that leads somewhere, but not to each ready pod of the target's present template; "" for none, and while `narrow`.
     """
 
     exists: bool
@@ -94,6 +95,7 @@ class Apex:
     no_other: bool = False
     wide: str = ""
     widened_by: str = SOMEBODY
+    unlisted: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -127,6 +127,10 @@ class InMemoryCluster(Client):
         if most is not None:
             self._most_pods[namespace] = most
 
+    def slow_endpoints(self, seconds: float) -> None:
+        """Have EndpointSlices follow Services and pods so late from now on, as where their controller is busy."""
+        self._simulator.endpoints.slow(seconds)
+
     def _within_quota(self, new: Manifest, old: Manifest | None) -> None:
         name, namespace = new["metadata"]["name"], new["metadata"].get("namespace", "")
         most = self._most_pods.get(namespace)

@@ -37,6 +37,10 @@ class EndpointSliceController:
         self._pair_of: dict[ObjectRef, _Pair] = {}
         store.listen(self._notice)
 
+    def slow(self, seconds: float) -> None:
+        """Be so late from now on."""
+        self._work.delay = seconds
+
     def close(self) -> None:
         """Stop working."""
         self._work.close()

@@ -16,10 +16,11 @@ class Simulator:
     """
 
     def __init__(self, store: Store) -> None:
+        self.endpoints = EndpointSliceController(store)
         self._controllers = (
             DeploymentController(store),
             ReplicaSetController(store),
-            EndpointSliceController(store),
+            self.endpoints,
             Autoscaler(store),
         )
 

@@ -9,17 +9,17 @@ from meshes.contract import ObjectRef
 
 
 class Worklist:
-    """Calls `work` with each object that was added, `delay` seconds later. Nothing polls."""
+    """Calls `work` with each object that was added, `delay` seconds later, which may change. Nothing polls."""
 
     def __init__(self, work: Callable[[ObjectRef], None], delay: float) -> None:
         self._work = work
-        self._delay = delay
+        self.delay = delay
         self._loop = asyncio.get_running_loop()
         self._timers: dict[ObjectRef, tuple[float, asyncio.TimerHandle]] = {}
 
     def add(self, ref: ObjectRef, after: float = 0.0) -> None:
         """Have the object worked on, `after` more seconds from now at the latest."""
-        when = self._loop.time() + self._delay + after
+        when = self._loop.time() + self.delay + after
         known = self._timers.get(ref)
         if known is not None:
             at, timer = known  # a loop may have made what is due at once no timer, which knows no time

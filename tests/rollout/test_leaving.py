@@ -40,6 +40,7 @@ from tests.rollout.builders import (
 )
 
 WIDE = Apex(exists=True, narrow=False, primary_only=False)
+UNLISTED = replace(WIDE, unlisted="checkout")
 LEAVING = a_world(leaving=True)
 UP = replace(LEAVING, target=a_target(replicas=4, pods=4, ready=4))
 LEFT = at_rest(memory_stage=Stage.LEAVING)
@@ -66,6 +67,9 @@ SIZE = TargetWanted(replicas=4)
             (SIZE, "wide", "target", "nothing"),
             id="then the autoscaler put back",
         ),
+        pytest.param(
+            LEFT, replace(UP, apex=UNLISTED), 600, (SIZE, "wide", "leave", "nothing"), id="then slices list the pods"
+        ),
         pytest.param(LEFT, replace(UP, apex=WIDE), 7, (None, "wide", "leave", "route"), id="then the route"),
         pytest.param(
             replace(LEFT, memory=replace(LEFT.memory, left_at=at(0))),
@@ -87,6 +91,13 @@ SIZE = TargetWanted(replicas=4)
             600,
             (None, "wide", "leave", "route"),
             id="but not while no pod of the user's is ready",
+        ),
+        pytest.param(
+            replace(LEFT, memory=replace(LEFT.memory, left_at=at(0))),
+            replace(UP, apex=UNLISTED),
+            600,
+            (None, "wide", "leave", "route"),
+            id="nor while slices do not list one that is",
         ),
     ],
 )

@@ -218,11 +218,11 @@ LIVES = {
     "a promotion that is put back": Life(begin=about_to_promote, live=put_back, holds=was_put_back, writes=21),
     "a revert": Life(begin=in_mid_rollout, live=revert, holds=reverted, writes=10),
     "onboarding": Life(begin=there, live=onboard, holds=initialized, writes=19),
-    "leaving": Life(begin=onboarded, live=leave, holds=left, writes=16),
+    "leaving": Life(begin=onboarded, live=leave, holds=left, writes=17),
     "a primary that is orphaned": Life(begin=onboarded, live=primary_orphaned, holds=serves_on, writes=6),
     "a primary that is deleted": Life(begin=failed, live=primary_deleted, holds=rolled_back, writes=7),
-    "leaving with an orphaned primary": Life(begin=onboarded, live=leave_with_an_orphan, holds=left, writes=16),
-    "leaving in mid-rollout": Life(begin=in_mid_rollout, live=leave_with_the_stable_version, holds=left, writes=30),
+    "leaving with an orphaned primary": Life(begin=onboarded, live=leave_with_an_orphan, holds=left, writes=17),
+    "leaving in mid-rollout": Life(begin=in_mid_rollout, live=leave_with_the_stable_version, holds=left, writes=31),
 }
 
 

@@ -67,6 +67,17 @@ async def test_a_service_of_a_label_that_the_pods_lost_since_is_given_back_too(s
     assert_serves_alone(stage, "2.0")
 
 
+async def test_what_serves_stays_until_the_service_leads_to_the_pods_that_take_over(stage: Stage) -> None:
+    await stage.onboarded()
+    stage.cluster.slow_endpoints(300)
+    stage.cluster.remove(ref(CANARY))
+    await stage.until(lambda: stage.cluster.now(ref(SERVICE))["spec"]["selector"] == {"app": "checkout"})
+    await stage.rest(200)
+    assert stage.serving == ["1.0"] * 3
+    await gone(stage, 300)
+    assert_serves_alone(stage)
+
+
 async def test_an_autoscaler_is_given_back_too(stage: Stage) -> None:
     await stage.onboarded(autoscaler(least=2))
     stage.cluster.remove(ref(CANARY))
