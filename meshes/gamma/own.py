@@ -16,13 +16,16 @@ from meshes.parts.sharing import Share, Side, share
 _EVERY_PATH = {"path": {"type": "PathPrefix", "value": "/"}}
 """What the API server writes into an HTTPRoute's rule without matches; a GRPCRoute's stays without."""
 
+_DIVERTING = ("RequestRedirect",)
+"""Filters that send requests elsewhere than to the backends. The API server refuses a rule that has both."""
+
 
 def render(route: Route, weight: int, live: Manifest, *, ref: ObjectRef) -> Manifest:
     """Return our object with the split. `live` is an empty one (apiVersion and kind only) when there is none.
 
     Ours are the parent, the hosts (none, so all) and the rule for every request, but for what does not touch the split
-    (timeouts, filters). Rules that match more narrowly stay: they win over ours wherever they stand. All that the API
-    server would fill in is written, so that what is read back is what was sent.
+    (timeouts, filters that do not redirect). Rules that match more narrowly stay: they win over ours wherever they
+    stand. All that the API server would fill in is written, so that what is read back is what was sent.
     """
     spec = {key: value for key, value in table(live.get("spec")).items() if key != "hostnames"}
     spec["parentRefs"] = [{"group": "", "kind": "Service", "name": route.apex, "port": route.port}]
@@ -44,6 +47,8 @@ def _read(route: Route, live: Manifest) -> Share:
         return Share(percent=None, because="its hostnames limit it to some requests")
     for rule in GRAMMAR.entries_of(live):
         if unconditional(rule):
+            if any(_diverts(holder) for holder in (rule, *GRAMMAR.items_of(rule))):
+                return Share(percent=None, because="its rule for every request redirects")
             return share(route, rule, GRAMMAR)
     return Share(percent=None, because="it has no rule for every request")
 
@@ -51,7 +56,7 @@ def _read(route: Route, live: Manifest) -> Share:
 def _rules(route: Route, weight: int, live: Sequence[Any], kind: Kind) -> list[Any]:
     place = _place(route, live)
     was = table(live[place]) if place is not None else table(None)
-    rule = {key: value for key, value in was.items() if key != "matches"}
+    rule = {key: value for key, value in _undiverted(was).items() if key != "matches"}
     if kind == HTTP_ROUTE:
         rule["matches"] = [_EVERY_PATH]
     rule["backendRefs"] = _backends(route, weight, items(was.get("backendRefs")))
@@ -76,7 +81,7 @@ def _backends(route: Route, weight: int, live: Sequence[Any]) -> list[Mapping[st
     wanted = ((Side.APEX, route.apex, 100 - weight), (Side.CANARY, route.canary, weight))
     return [
         {
-            **was.get(whom, {}),
+            **_undiverted(was.get(whom, {})),
             "group": "",
             "kind": "Service",
             "name": name,
@@ -85,3 +90,16 @@ def _backends(route: Route, weight: int, live: Sequence[Any]) -> list[Mapping[st
         }
         for whom, name, part in wanted
     ]
+
+
+def _diverts(holder: object) -> bool:
+    return any(table(one).get("type") in _DIVERTING for one in items(table(holder).get("filters")))
+
+
+def _undiverted(holder: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a rule or a backend without filters that redirect."""
+    if not _diverts(holder):
+        return holder
+    filters = [one for one in items(holder["filters"]) if table(one).get("type") not in _DIVERTING]
+    rest = {key: value for key, value in holder.items() if key != "filters"}
+    return {**rest, "filters": filters} if filters else rest

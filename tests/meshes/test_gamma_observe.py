@@ -90,6 +90,29 @@ def test_hostnames_keep_some_requests_from_our_own_route() -> None:
     assert "its hostnames limit it" in seen(ours(split(90, 10), hostnames=["checkout.example.com"])).because
 
 
+@MESHES
+@pytest.mark.parametrize("beside", [{}, {"backendRefs": [to("checkout", 90), to("checkout-canary", 10)]}])
+def test_a_redirect_in_our_own_rule_is_no_split_and_is_taken_out_of_it(
+    adapter: Mesh, controller: str, beside: dict[str, Any]
+) -> None:
+    kept = {"type": "RequestHeaderModifier", "requestHeaderModifier": {"remove": ["x-debug"]}}
+    redirect = {"type": "RequestRedirect", "requestRedirect": {"hostname": "elsewhere"}}
+    diverted = {"matches": EVERY_PATH, "filters": [redirect, kept], "timeouts": {"request": "3s"}, **beside}
+    live = answered({**OURS, "spec": {**OURS["spec"], "rules": [diverted]}}, controller)
+    found = adapter.observe(HTTP, live)
+    assert (found.weight, "its rule for every request redirects" in found.because) == (None, True)
+    [rule] = adapter.render(HTTP, 10, live)["spec"]["rules"]
+    assert rule == {**OURS["spec"]["rules"][0], "filters": [kept], "timeouts": {"request": "3s"}}
+    assert adapter.observe(HTTP, adapter.render(HTTP, 0, live)).weight == 0
+
+
+def test_a_redirect_of_one_backend_is_no_split_either() -> None:
+    diverted = split(90, 10)
+    diverted["backendRefs"][1]["filters"] = [{"type": "RequestRedirect", "requestRedirect": {}}]
+    assert "its rule for every request redirects" in seen(ours(diverted)).because
+    assert Linkerd().render(HTTP, 10, ours(diverted))["spec"] == OURS["spec"]
+
+
 @pytest.mark.parametrize(
     ("parent", "why"),
     [
