@@ -53,6 +53,8 @@ class Linkerd:
 
     def render(self, route: Route, weight: int, live: Manifest | None) -> Manifest:
         rendered = routes.render(route, weight, live)
+        if route.user_route is None:
+            return filters.taken_out(rendered, self.route_ref(route))
         refused = filters.fault(rendered, self.route_ref(route))
         # The way back is never barred: what takes traffic from the canary is in force as soon as the filter is gone.
         if weight and refused:
@@ -68,7 +70,7 @@ class Linkerd:
             ports.find(route, others)
             or overrides.find(route, others, ref)
             or conflicts.find(route, others, ref, (GROUP, LEGACY_ROUTE.group))
-            or filters.find(others, ref)
+            or (filters.find(others, ref) if route.user_route is not None else None)
         )
 
     def services(self, manifest: Manifest) -> Collection[str]:

@@ -1,12 +1,14 @@
 """Filters that Linkerd does not know: with one of them it goes on using the route's previous version, and says nothing.
 
 Its policy controller logs "Failed to convert route" then, and the status stays Accepted. So a route with such a filter
-is never sent, and one that has it counts as not accepted.
+is never sent, and one that has it counts as not accepted. From an object of ours they are taken out: with what somebody
+put there no weight would take effect any more, 0 neither.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from meshes.contract import Manifest, ObjectRef, RouteError
 from meshes.gamma.grammar import GRAMMAR
@@ -31,6 +33,18 @@ def fault(live: Manifest, ref: ObjectRef) -> str:
     )
 
 
+def taken_out(ours: Manifest, ref: ObjectRef) -> Manifest:
+    """Return an object of ours as Linkerd takes it: without such filters in our rule, the first.
+
+    A further rule that has one goes whole: Linkerd never took it, and without the filter it would mean something else.
+    """
+    known = KNOWN[ref.kind.kind]
+    own, *others = GRAMMAR.entries_of(ours)
+    backends = [_without(item, known) for item in GRAMMAR.items_of(own)]
+    rule = GRAMMAR.with_items(_without(own, known), backends)
+    return GRAMMAR.with_entries(ours, [rule, *(other for other in others if not any(_in_rule(2, other, known)))])
+
+
 def find(others: Sequence[Manifest], ref: ObjectRef) -> RouteError | None:
     """Return what is wrong with the object that `ref` names, where it is among the others."""
     for other in others:
@@ -43,10 +57,23 @@ def find(others: Sequence[Manifest], ref: ObjectRef) -> RouteError | None:
 
 def _unknown(live: Manifest, known: Sequence[str]) -> Iterator[str]:
     for number, rule in enumerate(GRAMMAR.entries_of(live), start=1):
-        for place, holder in ((f"rule {number}", rule), *_backends(number, rule)):
-            for one in items(table(holder).get("filters")):
-                if table(one).get("type") not in known:
-                    yield f"the filter {table(one).get('type')} of {place}"
+        yield from _in_rule(number, rule, known)
+
+
+def _in_rule(number: int, rule: object, known: Sequence[str]) -> Iterator[str]:
+    for place, holder in ((f"rule {number}", rule), *_backends(number, rule)):
+        for one in items(table(holder).get("filters")):
+            if table(one).get("type") not in known:
+                yield f"the filter {table(one).get('type')} of {place}"
+
+
+def _without(holder: Mapping[str, Any], known: Sequence[str]) -> Mapping[str, Any]:
+    filters = items(holder.get("filters"))
+    kept = [one for one in filters if table(one).get("type") in known]
+    if len(kept) == len(filters):
+        return holder
+    rest = {key: value for key, value in holder.items() if key != "filters"}
+    return {**rest, "filters": kept} if kept else rest
 
 
 def _backends(number: int, rule: object) -> Iterator[tuple[str, object]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from meshes.contract import ANY, Claiming, Manifest, Mesh, Route, RouteError
+from meshes.contract import ANY, Claiming, Manifest, Mesh, Route, RouteError, Seen
 from meshes.gateway_api import GatewayApi
 from meshes.linkerd import Linkerd
 from tests.meshes.gamma_objects import (
@@ -203,6 +203,29 @@ def test_a_filter_that_linkerd_ignores_the_route_for_is_refused_and_never_bars_t
     found = Linkerd().observe(EDGE, running)
     assert (found.weight, found.accepted, why in found.because) == (10, False, True)
     assert Linkerd().render(EDGE, 0, running)["spec"] == live["spec"]
+
+
+@pytest.mark.parametrize("at_backend", [False, True])
+@pytest.mark.parametrize("bad", REFUSED, ids=lambda bad: str(bad["type"]))
+def test_a_filter_for_which_linkerd_ignores_our_own_route_is_taken_out_of_it(
+    bad: dict[str, Any], at_backend: bool
+) -> None:
+    ours = Linkerd().render(HTTP, 25, None)
+    [rule] = ours["spec"]["rules"]
+    kept = {**rule, "filters": [{"type": "RequestHeaderModifier"}]}
+    edited = {**kept, "filters": [bad, *kept["filters"]]}
+    if at_backend:
+        edited = {**kept, "backendRefs": [kept["backendRefs"][0], {**kept["backendRefs"][1], "filters": [bad]}]}
+    takes_some = SOME | {"backendRefs": [to("admin")]}
+    rewritten = SOME | {"backendRefs": [to("admin", filters=[bad])], "filters": [bad]}
+    live = answered({**ours, "spec": {**ours["spec"], "rules": [rewritten, edited, takes_some]}})
+    assert (Linkerd().observe(HTTP, live).weight, Linkerd().observe(HTTP, live).accepted) == (25, False)
+    assert conflict(Linkerd(), HTTP, live) is None
+    for weight in (0, 25, 50):
+        mended = Linkerd().render(HTTP, weight, live)
+        assert mended["spec"]["rules"][1:] == [takes_some]
+        assert mended["spec"]["rules"][0]["filters"] == kept["filters"]
+        assert Linkerd().observe(HTTP, mended) == Seen(weight=weight, accepted=True)
 
 
 def test_filters_that_linkerd_knows_are_fine() -> None:

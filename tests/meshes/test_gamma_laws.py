@@ -160,9 +160,9 @@ def test_only_one_rules_backends_and_one_annotation_differ_while_a_rollout_runs(
     spec=JSON | st.fixed_dictionaries({"rules": JSON | st.lists(foreign_rules())}),
     weight=st.integers(0, 100),
     route=st.sampled_from((HTTP, GRPC)),
+    adapter=st.sampled_from(ADAPTERS),
 )
-def test_our_own_route_is_mended_whatever_was_made_of_it(spec: Any, weight: int, route: Route) -> None:
-    adapter = GatewayApi()
+def test_our_own_route_is_mended_whatever_was_made_of_it(spec: Any, weight: int, route: Route, adapter: Mesh) -> None:
     ours = adapter.render(route, 5, None)
     mended = adapter.render(route, weight, {**ours, "spec": spec})
     assert adapter.observe(route, mended).weight == weight
