@@ -20,10 +20,14 @@ from meshes.kuma.names import (
     mesh_of,
     noted_mesh,
 )
-from meshes.kuma.own import is_ours, reaches_everybody
+from meshes.kuma.own import is_ours
 from meshes.kuma.references import is_parent, tag
 from meshes.parts.document import items, table
 from meshes.parts.ownership import identity_of, taken
+
+_EVERYBODY = ("Mesh", "MeshSubset", "Dataplane")
+_SELECTING = ("name", "namespace", "labels", "tags", "sectionName")
+"""By what Kuma picks some of the proxies (its source: allDataplanesSelected, and subsets of tags)."""
 
 
 def find(route: Route, others: Sequence[Manifest], ref: ObjectRef) -> RouteError | None:
@@ -78,9 +82,18 @@ def _conflict(route: Route, other: Manifest) -> RouteError | None:
 
 def _for_our_clients(route: Route, other: Manifest, home: str) -> bool:
     spec = table(other.get("spec"))
-    if home not in (route.namespace, route.options.get(Option.SYSTEM), home_of(route)) or not reaches_everybody(spec):
+    homes = (route.namespace, route.options.get(Option.SYSTEM), home_of(route))
+    if home not in homes or not _reaches_sidecars(spec.get("targetRef")):
         return False
     return any(is_parent(route, table(to).get("targetRef"), home) for to in items(spec.get("to")))
+
+
+def _reaches_sidecars(target: object) -> bool:
+    """Say whether a top-level targetRef selects every sidecar: what has nothing to select by selects all."""
+    found = table(target)
+    types = items(found.get("proxyTypes"))
+    narrowed = any(found.get(key) for key in _SELECTING) or (types and "Sidecar" not in types)
+    return target is None or (found.get("kind") in _EVERYBODY and not narrowed)
 
 
 def _splits(route: Route, other: Manifest) -> bool:

@@ -33,6 +33,21 @@ def test_another_route_for_the_same_service_is_named_in_whatever_form_it_is_writ
 
 
 @pytest.mark.parametrize(
+    "everybody",
+    [
+        None,
+        {"kind": "Mesh"},
+        {"kind": "Mesh", "proxyTypes": ["Sidecar", "Gateway"]},
+        {"kind": "MeshSubset"},
+        {"kind": "Dataplane"},
+    ],
+)
+def test_a_route_for_all_clients_is_a_conflict_however_it_says_all(everybody: object) -> None:
+    other = mesh_http_route(to(Form.LEGACY, rule(backend(Form.LEGACY))), name="theirs", targetRef=everybody)
+    assert against(other).startswith("MeshHTTPRoute kuma-system/theirs routes checkout too")
+
+
+@pytest.mark.parametrize(
     "other",
     [
         mesh_http_route(to(Form.LEGACY, rule(backend(Form.LEGACY)), name="reviews")),
@@ -40,12 +55,18 @@ def test_another_route_for_the_same_service_is_named_in_whatever_form_it_is_writ
         mesh_http_route(
             to(Form.LEGACY, rule(backend(Form.LEGACY))), targetRef={"kind": "MeshSubset", "tags": {"a": "b"}}
         ),
+        mesh_http_route(to(Form.LEGACY), targetRef={"kind": "Dataplane", "labels": {"app": "cart"}}),
+        mesh_http_route(to(Form.LEGACY), targetRef={"kind": "MeshGateway", "name": "edge"}),
+        mesh_http_route(to(Form.LEGACY), targetRef={"kind": "Mesh", "proxyTypes": ["Gateway"]}),
         mesh_http_route(to(Form.MESHSERVICE, rule(backend(Form.MESHSERVICE))), namespace="elsewhere"),
         mesh_http_route(to(Form.MESHSERVICE, rule(backend(Form.MESHSERVICE)), sectionName="admin"), namespace="shop"),
         mesh_http_route({"targetRef": {"kind": "MeshService", "name": "checkout_shop_svc_9090"}, "rules": []}),
         mesh_http_route({"targetRef": {"kind": "MeshService", "name": "checkout"}}, namespace="elsewhere"),
     ],
-    ids=["another Service", "another mesh", "some clients", "a consumer's", "another port", "another tag", "far away"],
+    ids=[
+        *("another Service", "another mesh", "some clients", "some pods", "a gateway", "gateways"),
+        *("a consumer's", "another port", "another tag", "far away"),
+    ],
 )
 def test_a_route_that_does_not_touch_the_split_is_none(other: Manifest) -> None:
     for form in FORMS:
