@@ -12,6 +12,9 @@ from meshes.parts.document import items, table, whole
 # The name in today's JSON, the one in the documentation, and the number of the enum AnalysisMessageBase.Level.
 _ERROR = ("ERROR", "Error", 3)
 
+_LONGEST = 20
+"""Digits of a number that is read; Python refuses to read thousands."""
+
 
 def complaint(live: Manifest, ref: ObjectRef) -> str:
     """Return the errors that Istio's analysis found in the newest version of the object, "" when it found none.
@@ -39,6 +42,6 @@ def _described(message: object) -> str:
 
 def _number(value: object) -> int | None:
     """Return a generation, which protobuf's JSON writes as a string."""
-    if isinstance(value, str) and value.isascii() and value.isdigit():
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _LONGEST:
         return int(value)
     return whole(value)

@@ -17,6 +17,8 @@ from meshes.parts.ownership import identity_of
 SERVICE = Kind("", "Service")
 OPAQUE_PORTS = "config.linkerd.io/opaque-ports"
 DEFAULT_OPAQUE = "25,587,3306,4444,5432,6379,9300,11211"
+_LONGEST = 20
+"""Digits of a number that is read; Python refuses to read thousands."""
 HTTP1, HTTP2 = "http", "kubernetes.io/h2c"
 
 
@@ -73,6 +75,10 @@ def _annotation(manifest: Mapping[str, Any]) -> str | None:
 def _names(entry: str, route: Route) -> bool:
     """Say whether an entry, a number, a range or a name, is the route's port."""
     first, dash, last = entry.partition("-")
-    if first.isdecimal() and (not dash or last.isdecimal()):
+    if _is_number(first) and (not dash or _is_number(last)):
         return int(first) <= route.port <= int(last if dash else first)
     return bool(entry) and entry == route.port_name
+
+
+def _is_number(text: str) -> bool:
+    return len(text) <= _LONGEST and text.isascii() and text.isdecimal()

@@ -128,6 +128,7 @@ COMPLAINT = f"Istio's analysis finds errors in {NAME}: IST0101 (ReferencedResour
         ({"validationMessages": [ERROR], "observedGeneration": 3}, ""),
         ({"validationMessages": [ERROR], "observedGeneration": "3"}, ""),
         ({"validationMessages": [ERROR], "observedGeneration": "soon"}, COMPLAINT),
+        pytest.param({"validationMessages": [ERROR], "observedGeneration": "1" * 5000}, COMPLAINT, id="endless"),
         ({"validationMessages": [{"level": "WARNING"}, {"level": 8}, {"level": True}, {"level": [3]}, "x"]}, ""),
         (
             {"validationMessages": [{"level": "Error", "code": "IST0109"}]},

@@ -55,7 +55,18 @@ def test_a_port_that_is_listed_as_opaque_is_told(listed: str) -> None:
     assert f"is opaque to Linkerd by the annotation {OPAQUE}" in trouble(HTTP, service({OPAQUE: listed}))
 
 
-@pytest.mark.parametrize("listed", ["", "25", "8081-9000", "8079-", "-8080", "grpc"])
+ENDLESS = "9" * 5000
+"""More digits than Python reads as a number."""
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        *("", "25", "8081-9000", "8079-", "-8080", "grpc"),
+        pytest.param(ENDLESS, id="endless"),
+        pytest.param(f"1-{ENDLESS}", id="to an endless one"),
+    ],
+)
 def test_other_ports_are_routed(listed: str) -> None:
     assert trouble(HTTP, service({OPAQUE: listed})) == ""
 
