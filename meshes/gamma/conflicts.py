@@ -13,7 +13,7 @@ from meshes.contract import Manifest, ObjectRef, Route, RouteError
 from meshes.gamma import parents
 from meshes.gamma.grammar import GRAMMAR, unconditional
 from meshes.gamma.parents import hangs_on_apex
-from meshes.gamma.versions import GRPC_ROUTE
+from meshes.gamma.versions import GROUP, GRPC_ROUTE
 from meshes.parts.ownership import identity_of, is_ours, taken
 
 
@@ -55,14 +55,24 @@ def _hides(route: Route, other: Manifest, ref: ObjectRef) -> str:
                 "would split nothing. Remove it, or set canary.delivery/protocol: grpc."
             )
         if route.user_route is None:
+            named = f"set canary.delivery/protocol: http and canary.delivery/route: {name} on {route.target}"
             return (
-                f"is for Service {route.apex} too, and {ref} would put it out of use. Remove it, or set "
-                f"canary.delivery/protocol: http and canary.delivery/route: {name} on {route.target}."
+                f"is for Service {route.apex} too, and {ref} would put it out of use. Remove it, or "
+                f"{named if _can_be_named(other) else _REWRITE}."
             )
         return ""
     if route.user_route is None and any(unconditional(rule) for rule in GRAMMAR.entries_of(other)):
+        remedy = f"Set the annotation canary.delivery/route: {name} on {route.target} to keep the split in it."
         return (
             f"has a rule for every request to Service {route.apex}, and of two such rules the older one is used. "
-            f"Set the annotation canary.delivery/route: {name} on {route.target} to keep the split in it."
+            f"{remedy if _can_be_named(other) else f'Remove it, or {_REWRITE}.'}"
         )
     return ""
+
+
+_REWRITE = f"write it in {GROUP}, where canary.delivery/route can name it"
+
+
+def _can_be_named(other: Manifest) -> bool:
+    """Say whether the annotation `route` finds the object: not one of Linkerd's own older API."""
+    return str(other.get("apiVersion", "")).startswith(f"{GROUP}/")

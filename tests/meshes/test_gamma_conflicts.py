@@ -172,6 +172,12 @@ def test_linkerds_own_older_route_counts_as_one_more_route_of_the_service() -> N
     found = conflict(Linkerd(), HTTP, legacy)
     assert found is not None
     assert "HTTPRoute shop/legacy has a rule for every request" in found[1]
+    assert found[1].endswith(
+        "Remove it, or write it in gateway.networking.k8s.io, where canary.delivery/route can name it."
+    )
+    beside_grpc = conflict(Linkerd(), GRPC, legacy)
+    assert beside_grpc is not None
+    assert "canary.delivery/route: legacy" not in beside_grpc[1]
     assert conflict(GatewayApi(), HTTP, legacy) is None
     same_name = {**legacy, "metadata": {"name": "checkout", "namespace": "shop"}}
     assert "has a rule for every request" in str(conflict(Linkerd(), HTTP, same_name))
