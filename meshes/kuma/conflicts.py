@@ -33,17 +33,32 @@ _SELECTING = ("name", "namespace", "labels", "tags", "sectionName")
 def find(route: Route, others: Sequence[Manifest], ref: ObjectRef) -> RouteError | None:
     """Return the first thing that stands in the way. `others` may hold the route itself.
 
-    A route that the user named stands as it is: beside what, is the user's choice.
+    A route that the user named stands as it is: beside what, is the user's choice. It must be of the pods' mesh.
     """
     trouble = told(route)
-    if trouble is not None or route.user_route is not None:
+    if trouble is not None:
         return trouble
+    if route.user_route is not None:
+        return _of_another_mesh(route, others, ref)
     for other in others:
         if other.get("kind") == MESH_HTTP_ROUTE.kind and identity_of(other) == (ref.namespace, ref.name):
             if not is_ours(route, other):
                 return taken(ref)
         elif found := _conflict(route, other):
             return found
+    return None
+
+
+def _of_another_mesh(route: Route, others: Sequence[Manifest], ref: ObjectRef) -> RouteError | None:
+    for other in others:
+        if other.get("kind") == MESH_HTTP_ROUTE.kind and identity_of(other) == (ref.namespace, ref.name):
+            mesh, wanted = noted_mesh(other) or DEFAULT_MESH, mesh_of(route)
+            if mesh != wanted:
+                return RouteError(
+                    "RouteUnusable",
+                    f"{ref} is of mesh {mesh}, and the pods of {route.target} are in mesh {wanted}, of which it splits "
+                    f"nothing: set the label kuma.io/mesh: {wanted} on it, or name another route.",
+                )
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -119,6 +120,19 @@ def test_a_traffic_route_for_the_same_service_is_named_and_the_usual_one_for_all
 def test_beside_a_route_that_the_user_named_nothing_is_a_conflict() -> None:
     other = mesh_http_route(to(Form.LEGACY, rule(backend(Form.LEGACY))), name="theirs")
     assert against(other, route(user_route="edge")) == ""
+
+
+def test_a_route_that_the_user_named_must_be_of_the_mesh_of_the_pods() -> None:
+    edge = route(user_route="edge")
+    edge = replace(edge, options={**edge.options, "kuma-mesh": "blue"})
+    green = mesh_http_route(to(Form.LEGACY, rule(backend(Form.LEGACY))), labels={"kuma.io/mesh": "green"})
+    found = ADAPTER.conflict(edge, [green])
+    assert found is not None
+    assert found.reason == "RouteUnusable"
+    assert "is of mesh green, and the pods of checkout are in mesh blue" in str(found)
+    assert ADAPTER.observe(edge, ADAPTER.render(edge, 0, green)).accepted
+    blue = {**green, "metadata": {**green["metadata"], "labels": {"kuma.io/mesh": "blue"}}}
+    assert ADAPTER.conflict(edge, [blue]) is None
 
 
 @pytest.mark.parametrize(
