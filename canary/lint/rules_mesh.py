@@ -17,7 +17,7 @@ from canary.rollout.model import Plan
 
 _ISTIO_NAMES = ("http", "http2", "https", "grpc", "grpc-web")
 _ISTIO_PROTOCOLS = ("http", "http2", "https", "grpc", "grpc-web", "kubernetes.io/h2c", "kubernetes.io/ws")
-_KUMA_PROTOCOLS = ("http", "http2", "grpc", "kubernetes.io/h2c")
+_KUMA_PROTOCOLS = ("http", "http2", "grpc")
 _LINKERD_OPAQUE = ("linkerd.io/opaque", "linkerd.io/tcp")
 _POD: Path = ("spec", "template", "metadata")
 

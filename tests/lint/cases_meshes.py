@@ -89,6 +89,16 @@ CASES: dict[str, Case] = {
         allowed="http, http2, grpc",
         remedy="Kuma silently drops other backends from a split",
     ),
+    "HTTP/2 by a word that Kuma does not know": Case(
+        mesh="kuma",
+        change={PORT: f"{PORT}      appProtocol: kubernetes.io/h2c {HERE}\n"},
+        object=SERVICE,
+        rule="port-protocol",
+        key="spec.ports[0].appProtocol",
+        found="kubernetes.io/h2c",
+        allowed="http, http2, grpc",
+        remedy="Kuma silently drops other backends from a split",
+    ),
     "another HTTPRoute for the Service": Case(
         mesh="gateway-api",
         more=thing(
