@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from meshes.contract import Counters, Histogram, Kind, Manifest, ObjectRef, Route, RouteError, Seen, Workload
-from meshes.gamma import conflicts, parents, routes
+from meshes.gamma import conflicts, linkerd_filters, parents, routes
 from meshes.gamma.versions import GROUP, GRPC_ROUTE, HTTP_ROUTE, kind_of
 from meshes.gateway_api import virtual_services
-from meshes.gateway_api.implementations import metrics_for
+from meshes.gateway_api.implementations import is_linkerds, metrics_for
 from meshes.parts import istio_hosts
 
 
@@ -31,10 +31,12 @@ class GatewayApi:
         return routes.ref_of(route)
 
     def observe(self, route: Route, live: Manifest | None) -> Seen:
-        return routes.observe(route, live, bool)
+        seen = routes.observe(route, live, bool)
+        return linkerd_filters.seen_with(seen, live, self.route_ref(route)) if is_linkerds(live) else seen
 
     def render(self, route: Route, weight: int, live: Manifest | None) -> Manifest:
-        return routes.render(route, weight, live)
+        rendered = routes.render(route, weight, live)
+        return linkerd_filters.sent(route, weight, rendered, self.route_ref(route)) if is_linkerds(live) else rendered
 
     def restore(self, route: Route, live: Manifest) -> Manifest | None:
         return routes.restore(route, live)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from meshes.contract import Counters, Histogram, RouteError, Workload
+from meshes.contract import Counters, Histogram, Manifest, RouteError, Workload
 from meshes.gamma.status import controllers
 from meshes.parts import istio_metrics, kuma_metrics, linkerd_metrics
 
@@ -42,6 +42,11 @@ KNOWN = (
 )
 """The meshes whose metrics are known. They call themselves `istio.io/gateway-controller`,
 `gateways.kuma.io/controller` and `linkerd.io/policy-controller`."""
+
+
+def is_linkerds(live: Manifest | None) -> bool:
+    """Say whether Linkerd took a route, which then tells nobody of a later version that it does not take."""
+    return any(name.startswith("linkerd.io/") for name in controllers(live))
 
 
 def metrics_for(workload: Workload) -> Implementation:

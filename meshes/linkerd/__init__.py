@@ -7,7 +7,6 @@ source of its policy controller and its proxy. Its own older HTTPRoute (policy.l
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 
 from meshes.contract import (
     Counters,
@@ -20,9 +19,9 @@ from meshes.contract import (
     Seen,
     Workload,
 )
-from meshes.gamma import conflicts, parents, routes
+from meshes.gamma import conflicts, linkerd_filters, parents, routes
 from meshes.gamma.versions import GROUP, GRPC_ROUTE, HTTP_ROUTE, kind_of
-from meshes.linkerd import filters, overrides, ports
+from meshes.linkerd import overrides, ports
 from meshes.parts import linkerd_metrics
 
 CONTROLLER = "linkerd.io/policy-controller"
@@ -45,21 +44,10 @@ class Linkerd:
         return routes.ref_of(route)
 
     def observe(self, route: Route, live: Manifest | None) -> Seen:
-        seen = routes.observe(route, live, _is_linkerd)
-        refused = filters.fault(live, self.route_ref(route)) if live is not None else ""
-        if not refused:
-            return seen
-        return replace(seen, accepted=False, because=" ".join(part for part in (seen.because, refused) if part))
+        return linkerd_filters.seen_with(routes.observe(route, live, _is_linkerd), live, self.route_ref(route))
 
     def render(self, route: Route, weight: int, live: Manifest | None) -> Manifest:
-        rendered = routes.render(route, weight, live)
-        if route.user_route is None:
-            return filters.taken_out(rendered, self.route_ref(route))
-        refused = filters.fault(rendered, self.route_ref(route))
-        # The way back is never barred: what takes traffic from the canary is in force as soon as the filter is gone.
-        if weight and refused:
-            raise RouteError("RouteUnusable", refused)
-        return rendered
+        return linkerd_filters.sent(route, weight, routes.render(route, weight, live), self.route_ref(route))
 
     def restore(self, route: Route, live: Manifest) -> Manifest | None:
         return routes.restore(route, live)
@@ -70,7 +58,7 @@ class Linkerd:
             ports.find(route, others)
             or overrides.find(route, others, ref)
             or conflicts.find(route, others, ref, (GROUP, LEGACY_ROUTE.group))
-            or (filters.find(others, ref) if route.user_route is not None else None)
+            or (linkerd_filters.find(others, ref) if route.user_route is not None else None)
         )
 
     def services(self, manifest: Manifest) -> Collection[str]:

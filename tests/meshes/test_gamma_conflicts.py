@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from meshes.contract import ANY, Claiming, Manifest, Mesh, Route, RouteError, Seen
+from meshes.contract import ANY, Claiming, Manifest, Mesh, Route, RouteError
 from meshes.gateway_api import GatewayApi
 from meshes.linkerd import Linkerd
 from tests.meshes.gamma_objects import (
@@ -17,7 +17,6 @@ from tests.meshes.gamma_objects import (
     GRPC_EDGE,
     HTTP,
     PARENT,
-    answered,
     grpc_route,
     http_route,
     to,
@@ -181,68 +180,6 @@ def test_linkerds_own_older_route_counts_as_one_more_route_of_the_service() -> N
     assert conflict(GatewayApi(), HTTP, legacy) is None
     same_name = {**legacy, "metadata": {"name": "checkout", "namespace": "shop"}}
     assert "has a rule for every request" in str(conflict(Linkerd(), HTTP, same_name))
-
-
-REFUSED = [
-    {"type": "RequestMirror", "requestMirror": {"backendRef": to("audit")}},
-    {"type": "URLRewrite", "urlRewrite": {"hostname": "a"}},
-    {"type": "CORS", "cors": {}},
-    {"type": "ExtensionRef", "extensionRef": {"group": "a", "kind": "B", "name": "c"}},
-]
-
-
-@pytest.mark.parametrize("where", ["of rule 2", "of rule 2, backend checkout"])
-@pytest.mark.parametrize("bad", REFUSED, ids=lambda bad: str(bad["type"]))
-def test_a_filter_that_linkerd_ignores_the_route_for_is_refused_and_never_bars_the_way_back(
-    bad: dict[str, Any], where: str
-) -> None:
-    rule = {"filters": [bad], "backendRefs": [to("checkout")]}
-    if "backend" in where:
-        rule = {"backendRefs": [to("checkout", filters=[bad])]}
-    live = http_route(SOME | {"backendRefs": [to("admin")]}, rule)
-    why = f"the filter {bad['type']} {where}"
-    with pytest.raises(RouteError, match="Linkerd keeps using the version before it") as caught:
-        Linkerd().render(EDGE, 10, live)
-    assert (caught.value.reason, why in str(caught.value)) == ("RouteUnusable", True)
-    assert "Linkerd does not support" in str(conflict(Linkerd(), EDGE, live))
-    running = answered(GatewayApi().render(EDGE, 10, live))
-    found = Linkerd().observe(EDGE, running)
-    assert (found.weight, found.accepted, why in found.because) == (10, False, True)
-    assert Linkerd().render(EDGE, 0, running)["spec"] == live["spec"]
-
-
-@pytest.mark.parametrize("at_backend", [False, True])
-@pytest.mark.parametrize("bad", REFUSED, ids=lambda bad: str(bad["type"]))
-def test_a_filter_for_which_linkerd_ignores_our_own_route_is_taken_out_of_it(
-    bad: dict[str, Any], at_backend: bool
-) -> None:
-    ours = Linkerd().render(HTTP, 25, None)
-    [rule] = ours["spec"]["rules"]
-    kept = {**rule, "filters": [{"type": "RequestHeaderModifier"}]}
-    edited = {**kept, "filters": [bad, *kept["filters"]]}
-    if at_backend:
-        edited = {**kept, "backendRefs": [kept["backendRefs"][0], {**kept["backendRefs"][1], "filters": [bad]}]}
-    takes_some = SOME | {"backendRefs": [to("admin")]}
-    rewritten = SOME | {"backendRefs": [to("admin", filters=[bad])], "filters": [bad]}
-    live = answered({**ours, "spec": {**ours["spec"], "rules": [rewritten, edited, takes_some]}})
-    assert (Linkerd().observe(HTTP, live).weight, Linkerd().observe(HTTP, live).accepted) == (25, False)
-    assert conflict(Linkerd(), HTTP, live) is None
-    for weight in (0, 25, 50):
-        mended = Linkerd().render(HTTP, weight, live)
-        assert mended["spec"]["rules"][1:] == [takes_some]
-        assert mended["spec"]["rules"][0]["filters"] == kept["filters"]
-        assert Linkerd().observe(HTTP, mended) == Seen(weight=weight, accepted=True)
-
-
-def test_filters_that_linkerd_knows_are_fine() -> None:
-    rule = {
-        "filters": [{"type": "RequestHeaderModifier"}, {"type": "RequestRedirect"}],
-        "backendRefs": [to("checkout", filters=[{"type": "ResponseHeaderModifier"}])],
-    }
-    assert Linkerd().observe(EDGE, answered(Linkerd().render(EDGE, 10, http_route(rule)))).accepted
-    grpc = grpc_route({"filters": [{"type": "RequestRedirect"}], "backendRefs": [to("checkout")]})
-    with pytest.raises(RouteError, match="the filter RequestRedirect of rule 1"):
-        Linkerd().render(GRPC_EDGE, 10, grpc)
 
 
 def virtual_service(host: str, **spec: Any) -> dict[str, Any]:

@@ -8,9 +8,10 @@ put there no weight would take effect any more, 0 neither.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from meshes.contract import Manifest, ObjectRef, RouteError
+from meshes.contract import Manifest, ObjectRef, Route, RouteError, Seen
 from meshes.gamma.grammar import GRAMMAR
 from meshes.parts.document import items, table
 from meshes.parts.ownership import identity_of
@@ -33,7 +34,26 @@ def fault(live: Manifest, ref: ObjectRef) -> str:
     )
 
 
-def taken_out(ours: Manifest, ref: ObjectRef) -> Manifest:
+def seen_with(seen: Seen, live: Manifest | None, ref: ObjectRef) -> Seen:
+    """Return what was read of a route that Linkerd took, not accepted where it does not take it as it is."""
+    refused = fault(live, ref) if live is not None else ""
+    if not refused:
+        return seen
+    return replace(seen, accepted=False, because=" ".join(part for part in (seen.because, refused) if part))
+
+
+def sent(route: Route, weight: int, rendered: Manifest, ref: ObjectRef) -> Manifest:
+    """Return what is to be written. Raises RouteError for a rise in a user's route that Linkerd does not take."""
+    if route.user_route is None:
+        return _taken_out(rendered, ref)
+    refused = fault(rendered, ref)
+    # The way back is never barred: what takes traffic from the canary is in force as soon as the filter is gone.
+    if weight and refused:
+        raise RouteError("RouteUnusable", refused)
+    return rendered
+
+
+def _taken_out(ours: Manifest, ref: ObjectRef) -> Manifest:
     """Return an object of ours as Linkerd takes it: without such filters in our rule, the first.
 
     A further rule that has one goes whole: Linkerd never took it, and without the filter it would mean something else.
