@@ -32,8 +32,8 @@ KEEP_ALIVE = 7200.0
 PROBED_EVERY = 1.0
 """Seconds between two of the probes that a kubelet would send, which are counted and not sent."""
 
-OVERLOAD_S = 1.0
-"""Seconds over which requests are counted by what ends under load."""
+OVERLOAD_S = 3.0
+"""Seconds over which what ends under load counts requests: those that a busy machine kept waiting come all at once."""
 
 GRPC = "application/grpc"
 OK, UNAVAILABLE = 0, 14
@@ -49,7 +49,7 @@ class Behaviour:
 
     `error_rate` is the share of requests (0..1) answered by 500, or by gRPC's status 14 (unavailable). With `crash`
     it ends instead of becoming ready, with `crash_after` that long after it became ready, with `crash_above` once it
-    was asked more often than so many times a second, over a second (None: never). `linger` is how long it goes
+    was asked more often than so many times a second, over three seconds (None: never). `linger` is how long it goes
     on serving after the stop order, at least; it then waits for `quiet` without a request, at most until
     `linger_limit`.
     """
@@ -188,7 +188,7 @@ class Application:
         self._ended.set()
 
     def _overloaded(self, now: float) -> bool:
-        """Count a request, and return whether the last second had more of them than it stands."""
+        """Count a request, and return whether of late there were more of them than it stands."""
         if self._behaviour.crash_above is None:
             return False
         self._lately.append(now)

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from canary.errors import ConfigError, Unavailable
-from canary.sandbox.application import Behaviour, behaviour
+from canary.sandbox.application import OVERLOAD_S, Behaviour, behaviour
 from canary.sandbox.node import NodeRuntime
 from canary.sandbox.runtime import Attentive, ImageUnpullable, PodCrashed
 from tests.sandbox.dataplane import pod
@@ -151,15 +151,15 @@ async def test_a_pod_that_crashes_later_ends_without_an_answer() -> None:
         await node.start(wanted)
 
 
-async def test_a_pod_that_crashes_under_load_ends_at_the_first_request_too_many_in_a_second() -> None:
-    wanted = pod("checkout", "1", "10.0.0.2", CRASH_ABOVE_RPS="3")
+async def test_a_pod_that_crashes_under_load_ends_at_the_first_request_too_many_in_three_seconds() -> None:
+    wanted = pod("checkout", "1", "10.0.0.2", CRASH_ABOVE_RPS="1")
     async with NodeRuntime() as node, aiohttp.ClientSession() as session, asyncio.timeout(LIMIT):
         await node.start(wanted)
         for _ in range(2):
             for _ in range(3):
                 async with session.get(url(node)) as answer:
                     assert answer.status == 200
-            await asyncio.sleep(1.1)
+            await asyncio.sleep(OVERLOAD_S + 0.1)
         for _ in range(3):
             async with session.get(url(node)) as answer:
                 assert answer.status == 200
