@@ -118,9 +118,8 @@ class Counters:
     """Two PromQL instant-vector selectors of counters, without range and offset: `bad` is a part of `total`.
 
     The controller turns them into increases over the window that it judges. A missing `bad` series beside a present
-    `total` means that none failed; more failures than `total` has mean that those were all. `also_bad` are further
-    selectors of failed requests, for meshes that count them under several metric names; no request is counted by two
-    of them.
+    `total` means that none failed. `also_total` and `also_bad` are further selectors, of requests and of failed ones,
+    for meshes that count them under several metric names; of the same kind no two count one request.
 
     Selectors of one shape (one metric name, matchers of the same labels) are asked about in one query. Write one
     matcher a label, and what tells workloads apart with `=`, or with `=~` and no groups or flags in the expression;
@@ -129,6 +128,7 @@ class Counters:
 
     total: str
     bad: str
+    also_total: tuple[str, ...] = ()
     also_bad: tuple[str, ...] = ()
 
 

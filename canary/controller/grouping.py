@@ -168,7 +168,8 @@ def increase(selector: str, start: datetime, end: datetime, by: Sequence[str]) -
 def _selectors(asked: Growth) -> tuple[str, ...]:
     match asked.counted:
         case Counted.TOTAL:
-            return (asked.mesh.requests(asked.workload).total,)
+            counters = asked.mesh.requests(asked.workload)
+            return (counters.total, *counters.also_total)
         case Counted.BAD:
             counters = asked.mesh.requests(asked.workload)
             return (counters.bad, *counters.also_bad)
@@ -179,9 +180,12 @@ def _selectors(asked: Growth) -> tuple[str, ...]:
 
 
 def _single(kind: _Kind, asked: _Asked) -> str:
-    """Return PromQL for the growth of all selectors; a sum with a missing part would be missing whole."""
+    """Return PromQL for the growth of all selectors together, missing only where every part is."""
     parts = [increase(selector, asked.start, kind.end, kind.by) for selector in asked.selectors]
-    return parts[0] if len(parts) == 1 else " + ".join(f"({part} or vector(0))" for part in parts)
+    if len(parts) == 1:
+        return parts[0]
+    named = (f'label_replace({part},"{PART}","{number}","","")' for number, part in enumerate(parts))
+    return f"sum({' or '.join(named)})"
 
 
 class _Column:
@@ -253,8 +257,6 @@ def _apart(
     found: dict[_Asked, Sequence[Series]] = {}
     for asked in part:
         sums: defaultdict[tuple[str, ...], float] = defaultdict(float)
-        if len(asked.selectors) > 1:
-            sums[()] = 0.0  # as `or vector(0)` does
         for column in columns.values():
             for kept, value in column.of(asked):
                 sums[kept] += value

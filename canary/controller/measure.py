@@ -91,9 +91,7 @@ async def _requests(question: Question, of: Measurement) -> Answer:
     for series in (total, bad):
         if len(series) > 1 or any(not math.isfinite(one.value) for one in series):
             return NoAnswer(because=f"Prometheus answered {_shown(series)} where one number was asked for")
-    asked, failed = total[0].value if total else None, bad[0].value if bad else 0.0
-    # What failed was asked too, even where a mesh counts it under another name alone.
-    return Counts(total=failed if failed > (asked or 0.0) else asked, bad=failed)
+    return Counts(total=total[0].value if total else None, bad=bad[0].value if bad else 0.0)
 
 
 async def _latency(check: Check, question: Question, of: Measurement) -> Answer:

@@ -30,9 +30,9 @@ def counters(workload: Workload) -> Counters:
     Envoy's gRPC filter counts each status under a name of its own, by cluster. An answer that has an HTTP error has no
     gRPC status, so none is counted twice. A series appears with the first answer of its kind.
 
-    The total of gRPC is that filter's own. Kuma's default profile of MeshMetric (Basic) exports no statuses, and on a
-    port of another protocol than grpc there is no filter: by the total of HTTP every fault would then pass for a
-    success, while without a total there is no data.
+    The total of gRPC is that filter's own and those errors. Kuma's default profile of MeshMetric (Basic) exports no
+    statuses, and on a port of another protocol than grpc there is no filter: by the total of HTTP every fault would
+    pass for a success there, while without a total there is no data.
     """
     answered = f"envoy_http_downstream_rq_xx{{{_of(workload)},{_inbound(workload, 'envoy_http_conn_manager_prefix')}"
     failed = f'{answered},envoy_response_code_class="5"}}'
@@ -42,7 +42,8 @@ def counters(workload: Workload) -> Counters:
         case AppProtocol.GRPC:
             labels = f"{_of(workload)},{_inbound(workload, 'envoy_cluster_name')}"
             faults = tuple(f"envoy_cluster_grpc_{status}{{{labels}}}" for status in GRPC_FAULTS)
-            return Counters(total=f"envoy_cluster_grpc_total{{{labels}}}", bad=failed, also_bad=faults)
+            total = f"envoy_cluster_grpc_total{{{labels}}}"
+            return Counters(total=total, also_total=(failed,), bad=failed, also_bad=faults)
         case _:
             assert_never(workload.protocol)
 

@@ -171,6 +171,11 @@ class Harness:
         live = self.live(DEPLOYMENT, name)
         return -1 if live is None else int(live["spec"]["replicas"])
 
+    def generation(self) -> int:
+        """How often the Deployment's spec was changed, as far as the API server told."""
+        live = self.live(DEPLOYMENT)
+        return 0 if live is None else int(live["metadata"]["generation"])
+
     def note(self, event: Watched) -> None:
         """Take the phases, weights and reasons down, in the order in which the API server tells them."""
         self.apex.note(event)

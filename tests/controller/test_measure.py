@@ -126,11 +126,6 @@ async def test_no_failed_series_beside_a_total_means_that_none_failed(metrics: P
     assert await ask(metrics, SUCCESS) == Counts(total=near(40), bad=0)
 
 
-async def test_what_failed_was_asked_where_no_total_has_it(metrics: PromQL) -> None:
-    metrics.samples("failed", {"code": "5"}, END, [3.0])
-    assert await _two_names(metrics) == Counts(total=near(3), bad=near(3))
-
-
 async def test_no_series_at_all_is_no_total(metrics: PromQL) -> None:
     requests(metrics, "200", 10, deployment="checkout-primary")
     assert await ask(metrics, SUCCESS) == Counts(total=None, bad=0)
@@ -271,28 +266,35 @@ async def test_many_questions_are_asked_side_by_side_but_not_all_at_once() -> No
 
 
 class _TwoNames(Istio):
-    """A mesh that counts failures under two names."""
+    """A mesh that counts failures, and requests, under two names."""
 
     def requests(self, workload: Workload) -> Counters:
         found = super().requests(workload)
-        return replace(found, bad='failed{code="5"}', also_bad=('failed{code="6"}', 'failed{code="7"}'))
+        failed = tuple(f'failed{{code="{code}"}}' for code in (5, 6, 7))
+        return replace(found, also_total=('failed{code="9"}',), bad=failed[0], also_bad=failed[1:])
 
 
 @pytest.mark.parametrize(
-    ("counted", "bad"), [({"5": 3.0}, 3), ({"6": 2.0}, 2), ({"5": 3.0, "6": 2.0, "7": 1.0}, 6), ({}, 0)]
+    ("answered", "counted", "total", "bad"),
+    [
+        (10, {"5": 3.0}, 40, 3),
+        (10, {"6": 2.0}, 40, 2),
+        (10, {"5": 3.0, "6": 2.0, "7": 1.0, "9": 6.0}, 46, 6),
+        (10, {}, 40, 0),
+        (0, {"9": 3.0}, 3, 0),
+        (0, {}, None, 0),
+    ],
 )
-async def test_failures_under_several_names_are_added_up(
-    metrics: PromQL, counted: dict[str, float], bad: float
+async def test_what_is_counted_under_several_names_is_added_up(
+    metrics: PromQL, answered: float, counted: dict[str, float], total: float | None, bad: float
 ) -> None:
-    requests(metrics, "200", 10)
+    if answered:
+        requests(metrics, "200", answered)
     for code, value in counted.items():
         metrics.samples("failed", {"code": code}, END, [value])
-    assert await _two_names(metrics) == Counts(total=near(40), bad=near(bad))
-
-
-async def _two_names(metrics: PromQL) -> Answer:
     question = Question(check=SUCCESS.name, side=Side.CANARY, start=WINDOW[0], end=WINDOW[1])
     measurement = Measurement(
         plan=plan(SUCCESS), mesh=_TwoNames(), metrics=metrics, grouper=Grouper(metrics), subjects=SUBJECTS
     )
-    return (await answer([question], measurement))[question]
+    found = (await answer([question], measurement))[question]
+    assert found == Counts(total=None if total is None else near(total), bad=near(bad))

@@ -55,7 +55,7 @@ def test_a_5xx_is_a_failed_request_of_http() -> None:
 def test_a_server_fault_is_a_failed_request_of_grpc_too() -> None:
     counters = Kuma().requests(GRPC)
     assert parsed(counters.total) == ("envoy_cluster_grpc_total", {**pods(), **CLUSTER})
-    assert counters.bad == Kuma().requests(WORKLOAD).bad
+    assert (counters.bad, counters.also_total) == (Kuma().requests(WORKLOAD).bad, (counters.bad,))
     names = [f"envoy_cluster_grpc_{status}" for status in (2, 4, 12, 13, 14, 15)]
     assert [parsed(one) for one in counters.also_bad] == [(name, {**pods(), **CLUSTER}) for name in names]
 

@@ -151,12 +151,15 @@ async def told(prometheus: Prometheus, mesh: str, of: Workload, began: datetime)
         found = await prometheus.query(increase(selector, began - timedelta(seconds=5), end, ()), end)
         return found[0].value if found else None
 
-    bad = [await grown(selector) for selector in (counters.bad, *counters.also_bad)]
+    async def together(*selectors: str) -> float | None:
+        found = [one for one in [await grown(selector) for selector in selectors] if one is not None]
+        return math.fsum(found) if found else None
+
     bucket = adapter.latency(of).bucket
     whole = bucket.removesuffix("}") + ',le="+Inf"}'
     return Told(
-        total=await grown(counters.total),
-        bad=None if all(one is None for one in bad) else math.fsum(one or 0 for one in bad),
+        total=await together(counters.total, *counters.also_total),
+        bad=await together(counters.bad, *counters.also_bad),
         counted=await grown(whole),
     )
 

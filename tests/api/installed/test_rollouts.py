@@ -211,8 +211,9 @@ async def test_a_restart_at_rest_restarts_the_primary_alone(it: Harness) -> None
 @scene
 async def test_replicas_that_somebody_sets_at_rest_are_set_back_and_the_annotation_is_obeyed(it: Harness) -> None:
     await it.there()
+    before = it.generation()
     await it.people.patch(it.ref(DEPLOYMENT), {"spec": {"replicas": 2}}, "kubectl-scale")
-    await it.until(lambda: it.size() == 0)
+    await it.until(lambda: it.generation() > before + 1 and it.size() == 0)  # the 2, and the 0 after it
     assert (it.serving(), it.size("checkout-primary")) == (("1.0", 3), 3)
     await it.annotate(it.ref(DEPLOYMENT), replicas="5")
     await it.until(lambda: it.serving() == ("1.0", 5))
