@@ -38,7 +38,8 @@ class LoadSettings:
 class Load:
     """Requests to `host` (the Service's full name) at `address` (the data plane's). Use it with `async with`.
 
-    Entering starts it, `finish` ends it with nothing in flight, leaving ends it at once.
+    Once it is entered requests are sent; `finish` ends it with nothing in flight, leaving ends it at once.
+    Entering raises Unavailable when the process that makes them ends before.
     """
 
     def __init__(self, address: Address, host: str, settings: LoadSettings | None = None) -> None:
@@ -59,6 +60,7 @@ class Load:
             task = asyncio.create_task(self._listen(), name="sandbox load")
             resources.push_async_callback(end, task)
             self._child.send({"do": "run"})
+            await self.mark()  # answered once the process is up, which may take it seconds on a busy machine
             self._resources = resources.pop_all()
         return self
 

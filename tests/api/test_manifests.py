@@ -22,7 +22,6 @@ from tests.api.harness import Harness
 from tests.api.installing import ensure_kuma
 from tests.api.people import People, closed
 from tests.api.process import Process
-from tests.builders import service
 
 pytestmark = pytest.mark.xdist_group("api")
 
@@ -172,9 +171,7 @@ async def test_the_rights_in_one_namespace_are_enough_for_rollouts_and_for_leavi
 
     process = run(at_work, kubeconfig, "--namespace", at_work.namespace)
     await at_work.until(lambda: process.leads)
-    await at_work.people.apply(service(namespace=at_work.namespace))
-    await at_work.push("1.0")
-    await at_work.until_phase(Phase.INITIALIZED)
+    await at_work.there()
     await at_work.push("2.0")
     await at_work.until_phase(Phase.SUCCEEDED)
     assert at_work.serving()[0] == "2.0"

@@ -133,19 +133,19 @@ async def test_the_share_of_a_service_that_is_not_there_is_500_with_the_gateway_
     assert none.answers == {}
 
 
-async def test_the_meshs_retries_hide_a_pod_whose_address_refuses() -> None:
-    stale = endpoints("checkout", ["10.0.0.1", "10.9.9.9"])
-    async with bench() as it:
+async def test_the_meshs_retries_hide_most_of_a_pod_whose_address_refuses() -> None:
+    """Not all: the least busy of two is taken, which is the one that refuses, at times for the retries too."""
+    hidden = await _lost_where_one_of_two_refuses(None)
+    shown = await _lost_where_one_of_two_refuses(EnvoySettings(retries=Retries(attempts=0, on="")))
+    assert (hidden < 0.1, shown > 0.3) == (True, True), (hidden, shown)
+
+
+async def _lost_where_one_of_two_refuses(settings: EnvoySettings | None) -> float:
+    """Return the share of the requests that no pod answered."""
+    async with bench(settings) as it:
         await it.node.start(PRIMARY)
-        await it.change(stale)
+        await it.change(endpoints("checkout", ["10.0.0.1", "10.9.9.9"]))
         async with await it.load() as load:
-            await asyncio.sleep(0.3)
-            hidden = await load.finish()
-    async with bench(EnvoySettings(retries=Retries(attempts=0, on=""))) as it:
-        await it.node.start(PRIMARY)
-        await it.change(stale)
-        async with await it.load() as load:
-            await asyncio.sleep(0.3)
-            shown = await load.finish()
-    assert (hidden.requests > 0, hidden.lost) == (True, 0)
-    assert shown.lost > 0
+            await asyncio.sleep(1.0)
+            total = await load.finish()
+    return total.lost / total.requests

@@ -44,7 +44,6 @@ def said(status: str, headers: str = "", body: str = "") -> str:
 
 async def counted(address: tuple[str, int], settings: LoadSettings | None = None, seconds: float = 0.3) -> LoadSample:
     async with asyncio.timeout(LIMIT), Load(address, "checkout", settings) as load:
-        await load.mark()
         await asyncio.sleep(seconds)
         return await load.finish()
 
@@ -124,6 +123,12 @@ async def test_windows_and_samples_add_up_to_the_total() -> None:
     assert 0 < sum(sample.requests for sample in seen) <= first.requests
     assert first.requests + second.requests <= total.requests == load.total.requests
     assert load.window == LoadSample()
+
+
+async def test_once_it_is_entered_its_process_counts() -> None:
+    async with server(said("200 OK", POD)) as address:
+        total = await counted(address, seconds=0.2)
+    assert total.seconds >= 0.2
 
 
 async def test_a_load_whose_process_dies_says_so() -> None:
