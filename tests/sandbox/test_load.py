@@ -104,7 +104,7 @@ async def test_arrivals_keep_their_rate_whatever_the_latency() -> None:
         await load.mark()
         await asyncio.sleep(1.0)
         window = await load.mark()
-    assert window.requests == pytest.approx(100 * window.seconds, rel=0.2)
+    assert window.requests == pytest.approx(100 * window.seconds, rel=0.5)  # two a second, were answers waited for
 
 
 async def test_windows_and_samples_add_up_to_the_total() -> None:

@@ -114,12 +114,12 @@ async def test_a_stop_ends_a_pod_that_is_still_starting() -> None:
 
 
 async def test_a_stopped_pod_finishes_what_it_has_begun_and_closes() -> None:
-    wanted = pod("checkout", "1", "10.0.0.2", LATENCY_MS="700", LINGER_MS="100")
+    wanted = pod("checkout", "1", "10.0.0.2", LATENCY_MS="3000", LINGER_MS="1000")
     async with NodeRuntime() as node, aiohttp.ClientSession() as session, asyncio.timeout(LIMIT):
         await node.start(wanted)
         where = url(node)
         answering = asyncio.create_task(session.get(where))
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.5)
         await node.stop(wanted)
         async with await answering as answer:
             assert (answer.status, answer.headers.get("connection")) == (200, "close")
@@ -134,7 +134,7 @@ async def test_a_stopped_pod_is_cut_off_when_its_grace_is_over() -> None:
     async with NodeRuntime() as node, aiohttp.ClientSession() as session, asyncio.timeout(LIMIT):
         await node.start(wanted)
         answering = asyncio.create_task(session.post(url(node)))
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.5)
         await node.stop(wanted)
         with pytest.raises(aiohttp.ServerDisconnectedError):
             await answering
