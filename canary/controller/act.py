@@ -19,6 +19,7 @@ from canary.controller.names import EPOCH, PRIMARY_FINALIZER, RESTORE_FINALIZER,
 from canary.controller.observe import Observation
 from canary.controller.patches import (
     primary_patch,
+    primary_size,
     route_patch,
     selector_patch,
     service_patch,
@@ -218,10 +219,10 @@ class Act:
     async def _primary_size(self, wanted: PrimaryWanted) -> None:
         """Keep what serves at its size while there is nothing to make its other fields from."""
         live = self.primary
-        if live is None or wanted.replicas is None or live["metadata"].get("deletionTimestamp"):
+        if live is None or live["metadata"].get("deletionTimestamp"):
             return
-        if live["spec"].get("replicas", 1) != wanted.replicas:
-            self.primary = await self.hands.patch(live, {"spec": {"replicas": wanted.replicas}})
+        if (size := primary_size(live, wanted)) is not None:
+            self.primary = await self.hands.patch(live, {"spec": {"replicas": size}})
 
     async def _select(self) -> None:
         """Narrow or widen every Service of the target's pods; the apex is made for a user who has none.

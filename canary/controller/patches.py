@@ -80,8 +80,8 @@ def primary_patch(live: Manifest, made: Manifest, wanted: PrimaryWanted) -> dict
     spec |= part(strategy=exact(live["spec"].get("strategy") or {}, made["spec"]["strategy"]))
     if _template_is_due(live, made, wanted):
         spec |= part(template=exact(live["spec"]["template"], made["spec"]["template"]))
-    if wanted.replicas is not None and live["spec"].get("replicas", 1) != wanted.replicas:
-        spec["replicas"] = wanted.replicas
+    if (size := primary_size(live, wanted)) is not None:
+        spec["replicas"] = size
     if live["spec"].get("paused"):
         spec["paused"] = None  # it would take no template: neither the promoted one, nor the one that is put back
     metadata = overlay(live["metadata"], {"labels": made["metadata"]["labels"]})
@@ -89,6 +89,13 @@ def primary_patch(live: Manifest, made: Manifest, wanted: PrimaryWanted) -> dict
     if PRIMARY_FINALIZER not in finalizers:
         metadata["finalizers"] = [*finalizers, PRIMARY_FINALIZER]
     return part(metadata=metadata, spec=spec)
+
+
+def primary_size(live: Manifest, wanted: PrimaryWanted) -> int | None:
+    """Return the size that `-primary` is to be given, None when it keeps the one that it has."""
+    has = live["spec"].get("replicas", 1)
+    size = wanted.awake if wanted.replicas is None and has == 0 else wanted.replicas
+    return None if size == has else size
 
 
 def _template_is_due(live: Manifest, made: Manifest, wanted: PrimaryWanted) -> bool:

@@ -77,6 +77,7 @@ def seen(scaler: Scaler, target: str) -> Autoscaler:
     return Autoscaler(
         at_primary=scaler.goal != target,
         floor=scaler.least,
+        sleeps=scaler.manifest["kind"] == SCALED_OBJECT.kind or scaler.least == 0,
         name=scaler.name,
         aimed_by=setter(scaler.manifest, "scaleTargetRef"),
     )

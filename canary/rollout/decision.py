@@ -37,11 +37,15 @@ class TargetWanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrimaryWanted:
-    """What `-primary` is to be: made from the stored revision `key`; `replicas` None leaves them as they are."""
+    """What `-primary` is to be: made from the stored revision `key`; `replicas` None leaves them as they are.
+
+    But for 0: `awake` is the size that it is given then, None leaves that too.
+    """
 
     key: str
     restarted_at: str
     replicas: int | None
+    awake: int | None = None
 
 
 class Removal(StrEnum):

@@ -187,9 +187,12 @@ class Pass:
 
 
 def track(it: Pass) -> Pass:
-    """Return the pass with what its world shows remembered: the split read back, the apex, the target's presence."""
+    """Return the pass with what its world shows remembered: the split read back, the apex, sizes and presence."""
     status = _track_split(it)
     status = _track_apex(it.on(status))
+    scaler, size = it.world.autoscaler, it.primary.replicas if it.primary else 0
+    if scaler is not None and scaler.at_primary and size not in (0, status.memory.scaled):
+        status = remember(status, scaled=size)
     gone_at = None if it.world.target else (it.memory.target_gone_at or it.now)
     if gone_at != it.memory.target_gone_at:
         status = remember(status, target_gone_at=gone_at)

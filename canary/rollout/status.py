@@ -223,6 +223,8 @@ class Memory:
     # The primary and the apex
     size: int | None = None
     """The primary's size where no autoscaler sets it; None while one does."""
+    scaled: int = 0
+    """The size other than 0 that it had last under an autoscaler; 0 before there was one."""
     primary_ready: int = 0
     promoted_size: int = 0
     """The primary's size when the promotion began."""

@@ -21,6 +21,9 @@ from canary.rollout.phases import Phase
 from canary.rollout.situation import Pass, remember
 from canary.rollout.values import replace
 
+SEVERAL = "AutoscalerConflict"
+"""The fault of a canary that has more than one autoscaler."""
+
 
 def primary_size(it: Pass) -> int | None:
     """Return the size that the primary is to have, None where an autoscaler sets it."""
@@ -49,7 +52,21 @@ def primary_wanted(it: Pass) -> PrimaryWanted | None:
     given = it.status.revision if it.phase is Phase.PROMOTING else it.status.stable
     if given is None or (it.phase is Phase.PROMOTING and given.key not in it.world.stored):
         return None
-    return PrimaryWanted(key=given.key, restarted_at=given.restarted_at, replicas=primary_size(it))
+    size = primary_size(it)
+    awake = _awake(it) if size is None and it.primary_replicas == 0 else None
+    return PrimaryWanted(key=given.key, restarted_at=given.restarted_at, replicas=size, awake=awake)
+
+
+def _awake(it: Pass) -> int | None:
+    """Return the size that ends an outage which the autoscaler does not end: what it scales was taken to 0 by hand.
+
+    None where it takes the primary to 0 itself, where one of several may, and where people want it there.
+    """
+    scaler = it.world.autoscaler
+    several = any(fault.reason == SEVERAL for fault in it.world.faults)
+    if scaler is None or scaler.sleeps or several or it.plan.replicas == 0:
+        return None
+    return max(scaler.floor, floor_wanted(it) or 0, it.memory.scaled, 1)
 
 
 def floor_wanted(it: Pass) -> int | None:

@@ -102,11 +102,13 @@ class Apex:
 class Autoscaler:
     """The user's HorizontalPodAutoscaler or ScaledObject: whether it points at the primary, and its least size.
 
-    `name` is kind and name; `aimed_by` set where it points, as far as the API server tells.
+    `name` is kind and name; `aimed_by` set where it points, as far as the API server tells. `sleeps`: it takes what it
+    scales to 0 itself and up again; any other does nothing as long as that is at 0.
     """
 
     at_primary: bool
     floor: int
+    sleeps: bool = False
     name: str = "the autoscaler"
     aimed_by: str = SOMEBODY
 

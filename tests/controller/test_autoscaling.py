@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from canary.controller.scalers import NOTE, SCALED_OBJECT, change, scalers_of, seen
+from canary.controller.scalers import NOTE, SCALED_OBJECT, Scaler, change, scalers_of, seen
 from canary.ports import CANARY, DEPLOYMENT, HPA
 from canary.rollout.model import Autoscaler, ScalerWanted
 from canary.rollout.phases import Phase
@@ -80,12 +80,21 @@ async def test_a_scaled_object_is_followed_and_its_own_hpa_let_be(cluster: InMem
     found = scalers_of(cluster, "shop", "checkout")
     assert [one.name for one in found] == ["ScaledObject checkout"]
     assert seen(found[0], "checkout") == Autoscaler(
-        at_primary=False, floor=3, name="ScaledObject checkout", aimed_by="kubectl"
+        at_primary=False, floor=3, sleeps=True, name="ScaledObject checkout", aimed_by="kubectl"
     )
     assert change(found[0], "checkout", ScalerWanted.PRIMARY, 4) == {
         "metadata": {"annotations": {NOTE: '{"held": 4, "was": 3}'}},
         "spec": {"scaleTargetRef": {"name": "checkout-primary"}, "minReplicaCount": 4},
     }
+
+
+@pytest.mark.parametrize(("least", "sleeps"), [(0, True), (1, False)])
+def test_an_autoscaler_that_may_take_its_goal_to_0_is_told_from_one_that_does_nothing_there(
+    least: int, *, sleeps: bool
+) -> None:
+    """A HorizontalPodAutoscaler may have the least size 0 behind a feature gate (HPAScaleToZero)."""
+    scaler = Scaler(manifest=autoscaler(least=least), goal="checkout-primary", least=least, most=6)
+    assert seen(scaler, "checkout").sleeps is sleeps
 
 
 @pytest.mark.parametrize(
