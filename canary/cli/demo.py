@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.live import Live
 
 from canary.cli.screen import View, plain, render, summary
+from canary.errors import CanaryError, ConfigError
 from canary.logs import LogFormat, set_up
 from canary.sandbox.load_counts import LoadSample
 from canary.sandbox.rig import Rig, RigSettings, rig
@@ -54,6 +55,8 @@ def demo(
     interrupted.
     """
     console = Console(stderr=as_json)
+    if picture is not None:
+        _begin(picture)
     with tempfile.NamedTemporaryFile("w", prefix="canary-demo-", suffix=".log", delete=False) as log:
         set_up(LogFormat.JSON, stream=log, level=logging.INFO)  # type: ignore[arg-type]
         try:
@@ -67,6 +70,21 @@ def demo(
         print(f"canary: the demo did not end as it should; the controller's log is {log.name}", file=sys.stderr)
         raise typer.Exit(1)
     Path(log.name).unlink()
+
+
+def _begin(picture: Path) -> None:
+    """Try the place of the picture before a demo of minutes. Raises ConfigError where nothing can be written."""
+    try:
+        was_there = picture.exists()
+        picture.open("ab").close()
+        if not was_there:
+            picture.unlink()
+    except OSError as error:
+        raise _no_picture(picture, error) from error
+
+
+def _no_picture(picture: Path, error: OSError) -> ConfigError:
+    return ConfigError(f"{picture} cannot be written: {error.strerror}; name another place with --picture")
 
 
 async def _demo(wanted: RigSettings, console: Console, *, as_json: bool, picture: Path | None) -> list[str]:
@@ -142,7 +160,9 @@ class _Show:
             finally:
                 for task in tasks:
                     task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+                _, drawn = await asyncio.gather(*tasks, return_exceptions=True)
+        if isinstance(drawn, CanaryError):
+            raise drawn
 
     async def _listen(self) -> None:
         async for sample in self._parts.load.samples():
@@ -164,4 +184,7 @@ class _Show:
     def _keep_picture(self, path: Path) -> None:
         recorder = Console(record=True, width=118, file=io.StringIO(), force_terminal=True)
         recorder.print(render(self.view))
-        recorder.save_svg(str(path), title="make demo")
+        try:
+            recorder.save_svg(str(path), title="make demo")
+        except OSError as error:
+            raise _no_picture(path, error) from error

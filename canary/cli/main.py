@@ -5,9 +5,11 @@ What went wrong is one sentence on standard error, with exit status 1; wrong usa
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -15,10 +17,15 @@ import typer
 
 from canary import __version__
 from canary.cli.loading import Commands
+from canary.cli.printing import taken_over
 from canary.errors import CanaryError
 
 PLUGIN = "kubectl-canary"
 NO_FILES = ":4"
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.ENOENT)
+"""Errors of files that say enough by themselves; the last is tempfile's too, without a name where no place is left."""
+BARRED = (errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR)
+"""Those that are of a file only where they name it."""
 
 app = typer.Typer(
     name="canary",
@@ -60,34 +67,55 @@ def completes_kubectl() -> None:
     words = sys.argv[1:]
     asked = {"COMP_WORDS": shlex.join(["canary", *words]), "COMP_CWORD": str(max(1, len(words)))}
     os.environ.update({"_CANARY_COMPLETE": "complete_bash", **asked})
-    try:
-        app(prog_name="canary")
-    finally:
-        print(NO_FILES)
+
+    def completed() -> None:
+        try:
+            app(prog_name="canary")
+        finally:
+            print(NO_FILES)
+
+    sys.exit(_ended(completed))
 
 
 def main() -> None:
     """Run the command line and end the process with its exit status."""
-    try:
-        app(prog_name=called())
-    except CanaryError as error:
-        _fail([str(error)])
-    except BaseExceptionGroup as group:
-        ours, others = group.split(CanaryError)
-        if ours is None or others is not None:
-            raise
-        _fail(_texts(ours))
+    sys.exit(_ended(lambda: app(prog_name=called())))
 
 
-def _fail(texts: list[str]) -> None:
+def _ended(command: Callable[[], object]) -> str | int | None:
+    """Run a command, say on standard error what went wrong, and return the exit status."""
+    status: str | int | None = None
+    texts: list[str] = []
+    with taken_over() as printed:
+        try:
+            command()
+        except SystemExit as told:
+            status = told.code
+        except (CanaryError, OSError, BaseExceptionGroup) as error:
+            found = [_text(one) for one in _each(error)]
+            if None in found:
+                raise
+            texts = [text for text in found if text is not None]
+        if fault := printed.finish():
+            texts.append(str(fault))
     for text in dict.fromkeys(texts):
         print(f"canary: {text}", file=sys.stderr)
-    sys.exit(1)
+    return 1 if texts else status
 
 
-def _texts(group: BaseExceptionGroup[CanaryError]) -> list[str]:
-    """Return the message of each error in a group of groups."""
-    found: list[str] = []
-    for error in group.exceptions:
-        found += _texts(error) if isinstance(error, BaseExceptionGroup) else [str(error)]
-    return found
+def _each(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error, or each one in a group of groups."""
+    if isinstance(error, BaseExceptionGroup):
+        for one in error.exceptions:
+            yield from _each(one)
+    else:
+        yield error
+
+
+def _text(error: BaseException) -> str | None:
+    """Return what a person is told of an error, None for a fault of ours, of which the trace tells more."""
+    if isinstance(error, CanaryError):
+        return str(error)
+    if isinstance(error, OSError) and (error.errno in FULL or (error.errno in BARRED and error.filename)):
+        return f"{error.filename or 'a file'} cannot be used: {error.strerror}"
+    return None
