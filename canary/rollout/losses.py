@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from canary.rollout.model import Notice, Status
+from canary.rollout.model import Notice, Stage, Status
 from canary.rollout.reasons import Reason
 from canary.rollout.situation import Pass, remember, with_weight
 from canary.rollout.values import replace
@@ -53,6 +53,15 @@ def _one_more(it: Pass) -> tuple[Pass, tuple[Notice, ...]]:
     losses = it.memory.losses + 1
     it = it.on(remember(it.status, losses=losses, unsteady_since=it.memory.unsteady_since or it.now))
     return said(it, _unsteady(it)) if losses == MOST + 1 else (it, ())
+
+
+def can_be_let_go(it: Pass) -> bool:
+    """Return whether there are pods whose hold counts: not those that are about to be held, as with their scale-up.
+
+    Nor those that wait at weight 0 until the primary passes: that wait goes on, they are held again meanwhile.
+    """
+    stage = it.memory.stage
+    return stage is Stage.STEPPING or (stage is Stage.PREPARING and it.memory.ready_at is not None)
 
 
 def let_go(it: Pass) -> tuple[Pass, tuple[Notice, ...]]:

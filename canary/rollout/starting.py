@@ -214,6 +214,8 @@ def preparing(it: Pass) -> Decision:
         return clear_again(it, "pods of another template came up")
     it, notices = counted(it, first_weight(it))
     it = it.on(scaled(it, first_weight(it)))
+    if not target.paused:  # ready is what is held: a hold that somebody took away is one loss, however late it is back
+        it = it.on(remember(it.status, ready_at=None))
     return answer(it, it.status, _wait_of_pods(it), kept_target(it), notices)
 
 
@@ -227,6 +229,8 @@ def prepared(it: Pass) -> bool:
 
 def _wait_of_pods(it: Pass) -> str:
     name, need = _shown(it), capacity(it.primary_replicas, first_weight(it))
+    if it.target.ready >= need and not it.target.paused:
+        return f"{name} has its {need} pods ready; they are to be held by `spec.paused` first"
     if it.memory.ready_at is None:
         trouble = f": {it.target.trouble.because}" if it.target.trouble.because else ""
         return f"{name} is scaled up: {it.target.ready} of {need} pods are ready{trouble}"

@@ -9,6 +9,7 @@ from canary.rollout.contests import AGAIN_AND_AGAIN, restless
 from canary.rollout.ends import rolling_back
 from canary.rollout.evaluating import Judged, judge, judge_recovery, last_step
 from canary.rollout.losses import (
+    can_be_let_go,
     counted,
     is_unsteady,
     let_go,
@@ -112,8 +113,8 @@ def _lost(it: Pass) -> Decision | None:
     """Answer a hold that was dropped under our feet, and a Deployment that is gone."""
     if it.world.target is None:
         return clear_again(it, "the Deployment is gone")
-    if it.target.paused or (it.memory.stage is Stage.PREPARING and it.memory.ready_at is None):
-        return None  # it is about to be held, in one write with its first scale-up
+    if it.target.paused or not can_be_let_go(it):
+        return None
     it, notices = let_go(it)
     decision = preparing(it.on(remember(it.status, stage=Stage.PREPARING)))
     return replace(decision, notices=(*notices, *decision.notices))

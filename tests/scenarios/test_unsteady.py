@@ -8,8 +8,12 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from canary.ports import DEPLOYMENT, POD
+from canary.controller.drift import PUT_BACK
+from canary.errors import Rejected
+from canary.ports import CANARY, DEPLOYMENT, POD
+from canary.rollout import model
 from canary.rollout.phases import Phase
+from canary.sandbox.calls import Verb
 from meshes.contract import Manifest
 from tests.builders import ref
 from tests.embedded import pods_of
@@ -113,6 +117,52 @@ async def test_a_hold_that_is_taken_away_once_ends_nothing(stage: Stage) -> None
     await stage.until(lambda: stage.weight == 0 and stage.candidate == (2, True), within=1)
     await stage.until_serving("2.0")
     assert stage.reasons[3] == "WeightLowered"
+
+
+async def test_a_hold_that_may_not_be_put_back_for_long_is_one_loss(stage: Stage) -> None:
+    def refuse(new: Manifest, old: Manifest | None) -> None:
+        if new["kind"] == DEPLOYMENT.kind and new["spec"].get("paused"):
+            raise Rejected("admission webhook denied the request: nothing is paused here")
+
+    await stage.onboarded()
+    await stage.pushed("2.0", 50)
+    let_go(stage)
+    stage.cluster.store.admission.append(refuse)
+    await stage.rest(120)
+    assert (stage.weight, stage.status.memory.losses) == (0, 1)
+    assert "has its 2 pods ready; they are to be held by `spec.paused` first" in stage.status.message
+    stage.cluster.store.admission.remove(refuse)
+    await stage.until_serving("2.0")
+    assert "PodsUnsteady" not in stage.reasons
+
+
+async def test_a_hold_that_is_taken_away_more_often_than_it_is_put_back_is_no_pass_after_the_other(
+    stage: Stage,
+) -> None:
+    await stage.onboarded()
+    await stage.pushed("2.0", 50)
+    stage.client.requests.clear()
+    for _ in range(2 * PUT_BACK):
+        let_go(stage)
+        await stage.rest(0.5)
+    assert stage.client.requests.counts[Verb.PATCH, DEPLOYMENT] <= PUT_BACK
+    assert stage.client.requests.counts[Verb.PATCH, CANARY] <= 3 * PUT_BACK
+
+
+async def test_a_hold_that_is_taken_away_ends_no_wait_for_the_primary(stage: Stage) -> None:
+    await stage.onboarded()
+    await stage.pushed("2.0", 50)
+    stage.canary_traffic(bad=0.5)
+    stage.primary_traffic(bad=0.5)
+    await stage.until_weight(0, within=25)
+    let_go(stage)
+    await stage.until(lambda: stage.candidate == (2, True), within=1)
+    await stage.rest(120)
+    assert (stage.weight, stage.status.memory.stage) == (0, model.Stage.RECOVERING)
+    stage.canary_traffic(bad=0.0)
+    stage.primary_traffic(bad=0.0)
+    await stage.until_serving("2.0")
+    assert stage.weights == [0, 20, 50, 0, 20, 50, 0]
 
 
 async def test_the_progress_deadline_is_the_patience_with_them(stage: Stage) -> None:
