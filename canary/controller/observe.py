@@ -23,7 +23,7 @@ from canary.controller.names import (
 from canary.controller.refusals import refusals
 from canary.controller.revisions import key_in, revision_of
 from canary.controller.scalers import Scaler, scalers_of, seen
-from canary.controller.services import Around, is_narrow, look_around, narrowed
+from canary.controller.services import Around, is_narrow, look_around, narrowed, selects
 from canary.controller.sides import Sight, present_pods, primary_now, primary_pods, target_now
 from canary.ports import CONTROLLER_REVISION, DEPLOYMENT, NAMESPACE, Cluster, ref_of
 from canary.rollout.model import SOMEBODY, Apex, Command, Fault, Plan, Side, Status, World
@@ -276,10 +276,13 @@ def _apex(sight: Sight, around: Around, target: Manifest | None) -> Apex:
 
 
 def _unlisted(sight: Sight, target: Manifest, services: Sequence[Manifest], behind: Sequence[podlist.Listed]) -> str:
-    """Return the first Service whose requests would not all find the target's pods, "" for none."""
+    """Return the first Service whose requests would not all find the target's pods, "" for none.
+
+    One that is somebody else's by now is not waited for: it would never list them.
+    """
     ready = [pod for pod in present_pods(sight.cluster, target) if podlist.is_ready(pod)]
     for service, listed in zip(services, behind, strict=True):
-        if listed.ready and not all(listed.lists(pod) for pod in ready):
+        if listed.ready and selects(service, sight.plan, target) and not all(listed.lists(pod) for pod in ready):
             return str(service["metadata"]["name"])
     return ""
 

@@ -128,14 +128,13 @@ def _no_port(plan: Plan, kind: str, name: str, what: str) -> Fault:
 
 def _unusable(plan: Plan, apex: Manifest, target: Manifest) -> list[Fault]:
     name, spec = apex["metadata"]["name"], apex["spec"]
-    labels = {**template_labels(target), **primary_labels(plan.target)}
     if spec.get("type") == "ExternalName":
         why = "is of type ExternalName, which has no endpoints to split"
     elif spec.get("clusterIP") == "None":
         why = "is headless, so clients choose pods themselves and no mesh splits its requests"
     elif not spec.get("selector"):
         why = "has no selector, so what it stands for is not known"
-    elif not is_selected(spec["selector"], labels):
+    elif not selects(apex, plan, target):
         why = f"does not select the pods of Deployment {plan.target}"
     else:
         return []
@@ -191,6 +190,12 @@ def container_port(plan: Plan, target: Manifest) -> tuple[int, str] | None:
     if plan.service.port is not None:
         found = [one for one in found if str(plan.service.port) in (str(one[0]), one[1])]
     return found[0] if len(found) == 1 else None
+
+
+def selects(service: Manifest, plan: Plan, target: Manifest) -> bool:
+    """Return whether a Service selects the target's pods, were it not for our labels in its selector."""
+    labels = {**template_labels(target), **primary_labels(plan.target)}
+    return is_selected(service["spec"].get("selector") or {}, labels)
 
 
 def _others(cluster: Cluster, plan: Plan, target: Manifest) -> tuple[Manifest, ...]:

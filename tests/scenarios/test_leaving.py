@@ -78,6 +78,19 @@ async def test_what_serves_stays_until_the_service_leads_to_the_pods_that_take_o
     assert_serves_alone(stage)
 
 
+async def test_a_service_that_its_user_gave_to_another_deployment_holds_no_canary_that_leaves(stage: Stage) -> None:
+    """It will never list the Deployment's pods."""
+    await stage.onboarded()
+    stage.cluster.apply(deployment("till", selector={"matchLabels": {"app": "till"}}, replicas=2))
+    with stage.watch.blind():
+        stage.cluster.edit(ref(SERVICE), {"spec": {"selector": {"app": "till"}}}, "alice")
+        await stage.until(lambda: stage.ready_condition.reason == "ServiceUnusable")
+        stage.cluster.remove(ref(CANARY))
+        await gone(stage)
+    assert stage.cluster.now(ref(SERVICE))["spec"]["selector"] == {"app": "till"}
+    assert stage.candidate == (3, False)
+
+
 async def test_an_autoscaler_is_given_back_too(stage: Stage) -> None:
     await stage.onboarded(autoscaler(least=2))
     stage.cluster.remove(ref(CANARY))
