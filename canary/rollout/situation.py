@@ -226,14 +226,14 @@ def _in_effect(plan: Plan, settled: datetime) -> datetime:
 
 def _track_apex(it: Pass) -> Status:
     memory, status = it.memory, it.status
-    if it.apex.narrow and it.apex.primary_only:
-        if memory.narrowed_at is not None:
+    if it.apex.narrow and (it.apex.primary_only or it.apex.no_other):
+        # Without a ready pod of the primary nobody is reached who should not be: it is not wide, and not safe either.
+        narrowed_at = (memory.narrowed_at or it.now) if it.apex.primary_only else None
+        if narrowed_at == memory.narrowed_at and memory.wide_since is None:
             return status
         if memory.wide_since is not None and status.weight > 0 and memory.weight_at is not None:
             status = remember(unsettled(status), weight_at=it.now)
-        return remember(status, narrowed_at=it.now, wide_since=None)
-    if it.apex.narrow and it.apex.no_other:  # the primary has no ready pod: nobody is reached who should not be
-        return status if memory.narrowed_at is None else remember(status, narrowed_at=None)
+        return remember(status, narrowed_at=narrowed_at, wide_since=None)
     under_analysis = it.phase in (Phase.PROGRESSING, Phase.PAUSED) and memory.wide_since is None
     if memory.narrowed_at is None and not under_analysis:
         return status

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import pytest
 
@@ -68,7 +68,7 @@ async def test_beyond_it_the_candidate_goes_and_all_begins_again_at_the_first_st
     assert stage.history == [("2.0", "promoted")]
 
 
-def replaced(stage: Stage) -> None:
+def lose_primary(stage: Stage) -> None:
     """The pods of the primary are lost, as with their nodes."""
     for pod in pods_of(stage.cluster, "checkout-primary"):
         stage.cluster.remove(ref(POD, pod["metadata"]["name"]))
@@ -78,29 +78,37 @@ def never_ready(pod: Manifest) -> PodBehaviour | None:
     return NEVER_READY if "canary.delivery/role" in pod["metadata"]["labels"] else None
 
 
-async def test_a_primary_without_ready_pods_takes_nothing_from_the_canary_that_serves(stage: Stage) -> None:
-    """Weight 0 would send all requests to where nobody answers."""
+@asynccontextmanager
+async def primary_down_at_half(stage: Stage, slices_late: float = 0.05) -> AsyncIterator[None]:
+    """At 50 % all pods of the primary are lost, and no other becomes ready; slices tell of it so many seconds late."""
     await stage.onboarded()
     await stage.pushed("2.0", 50)
     with stage.watch.blind():
+        stage.cluster.slow_endpoints(slices_late)
         stage.runtime.choose = never_ready
-        replaced(stage)
-        await stage.rest(120)
+        lose_primary(stage)
+        await stage.rest(30)
+        yield
+
+
+@pytest.mark.parametrize("slices_late", [0.05, 2.0])
+async def test_a_primary_without_ready_pods_takes_nothing_from_the_canary_that_serves(
+    stage: Stage, slices_late: float
+) -> None:
+    """Weight 0 would send all requests to where nobody answers; that slices list a pod that is gone is no reason."""
+    async with primary_down_at_half(stage, slices_late):
+        await stage.rest(90)
         assert (stage.serving, stage.weight, stage.status.phase) == ([], 50, Phase.PROGRESSING)
         assert "held: the Service reaches no ready pod of the primary" in stage.status.message
         stage.runtime.choose = None
-        replaced(stage)
+        lose_primary(stage)
         await stage.until(lambda: stage.serving == ["1.0"] * 3)
+        await stage.rest(slices_late)
     await stage.until_serving("2.0")
     assert stage.weights == [0, 20, 50, 0]
 
 
 async def test_a_service_that_is_widened_while_the_primary_has_no_pod_is_answered_all_the_same(stage: Stage) -> None:
-    await stage.onboarded()
-    await stage.pushed("2.0", 50)
-    with stage.watch.blind():
-        stage.runtime.choose = never_ready
-        replaced(stage)
-        await stage.rest(30)
+    async with primary_down_at_half(stage):
         with kept_wide(stage):
             await stage.until_weight(0, within=30)
