@@ -236,7 +236,7 @@ class Act:
         if around.apex is None and wanted is ApexWanted.NARROW and around.shape is not None:
             await self.hands.create(around.shape)
         narrow = wanted is ApexWanted.NARROW
-        found = [*([around.apex] if around.apex is not None else [])]
+        found = [around.apex] if around.apex is not None else []
         found += [one for one in around.others if not (narrow and one["metadata"]["name"] in around.shared)]
         if not narrow:
             known = {one["metadata"]["name"] for one in found}
