@@ -71,12 +71,14 @@ def look_around(cluster: Cluster, plan: Plan, target: Manifest, mesh: Mesh) -> A
     faults: list[Fault] = []
     apex = cluster.get(ObjectRef(SERVICE, plan.namespace, plan.service.name))
     others = _others(cluster, plan, target)
+    services = (*([apex] if apex is not None else []), *others)
     strangers = {
         service["metadata"]["name"]: stranger
-        for service in (*([apex] if apex is not None else []), *others)
+        for service in services
         if (stranger := _stranger(cluster, service, target))
     }
     faults += [_shared(plan, name, stranger) for name, stranger in strangers.items()]
+    faults += _left_out(cluster, plan, [one for one in services if one["metadata"]["name"] not in strangers], target)
     found = Around(apex=apex, shape=apex, ports=None, others=others, faults=(), shared=frozenset(strangers))
     shape = apex
     if apex is None:
@@ -116,6 +118,27 @@ def _shared(plan: Plan, service: str, stranger: str) -> Fault:
         message=f"Service {service} also selects {stranger}, which is not of Deployment {plan.target}; narrow its "
         "selector, or label the pods so that it selects only one",
     )
+
+
+def _left_out(cluster: Cluster, plan: Plan, services: Sequence[Manifest], target: Manifest) -> list[Fault]:
+    """Return whose pods a Service would select too were it not narrowed: they came later, and get nothing of it.
+
+    Of Deployments alone: pods of jobs come and go. None without the user's own: by the primary's selector its pods
+    would be others' too.
+    """
+    if target["metadata"]["name"] != plan.target:
+        return []
+    ours, faults = primary_labels(plan.target), []
+    for service in (one for one in services if is_narrow(one, plan.target)):
+        wide = {key: value for key, value in service["spec"]["selector"].items() if key not in ours}
+        if stranger := _other_deployment(cluster, plan.namespace, wide, target):
+            text = (
+                f"Service {service['metadata']['name']} leads to Deployment {plan.target} alone since it was narrowed; "
+                f"but for that it would select {stranger} too, which came later; if they are to get its requests give "
+                "them a Service of their own, else labels that it does not select"
+            )
+            faults.append(Fault(reason="PodsLeftOut", message=text))
+    return faults
 
 
 def _no_port(plan: Plan, kind: str, name: str, what: str) -> Fault:
@@ -214,8 +237,14 @@ def _stranger(cluster: Cluster, service: Manifest, target: Manifest) -> str:
     for pod in pods_selected(cluster, namespace, selector):
         if not matches(target["spec"]["selector"], labels_of(pod)):
             return f"pod {pod['metadata']['name']}"
+    return _other_deployment(cluster, namespace, selector, target)
+
+
+def _other_deployment(cluster: Cluster, namespace: str, selector: Mapping[str, str], target: Manifest) -> str:
+    """Return a Deployment whose pods a Service's selector picks and the target's own does not, "" for none."""
     for other in deployments_matching(cluster, namespace, {"matchLabels": selector}) if selector else ():
-        if not matches(target["spec"]["selector"], template_labels(other)):
+        ours = is_ours(other, target["metadata"]["name"])
+        if not ours and not matches(target["spec"]["selector"], template_labels(other)):
             return f"the pods of Deployment {other['metadata']['name']}"
     return ""
 

@@ -6,7 +6,7 @@ from canary.rollout.contests import remedy
 from canary.rollout.model import Condition, Status, Truth
 from canary.rollout.phases import Phase
 from canary.rollout.reasons import Reason
-from canary.rollout.situation import Pass
+from canary.rollout.situation import LEFT_OUT, Pass
 
 READY = "Ready"
 PROMOTED = "Promoted"
@@ -31,8 +31,9 @@ def _since(status: Status, new: Condition) -> Condition:
 
 
 def _ready(it: Pass, message: str) -> Condition:
-    if it.world.faults:
-        reason = it.world.faults[0].reason
+    faults = [fault for fault in it.world.faults if fault.reason != LEFT_OUT]
+    if faults:
+        reason = faults[0].reason
         told = "; ".join(fault.message for fault in it.world.faults)
         return Condition(type=READY, status=Truth.FALSE, reason=reason, message=told, since=it.now)
     if it.phase in (None, Phase.INITIALIZING):
@@ -42,7 +43,7 @@ def _ready(it: Pass, message: str) -> Condition:
         return Condition(type=READY, status=Truth.FALSE, reason="TargetGone", message=message, since=it.now)
     if it.primary is None or it.primary.deleting:
         return Condition(type=READY, status=Truth.FALSE, reason="PrimaryDeleted", message=message, since=it.now)
-    told = "The spec is valid and every object is in place"
+    told = "; ".join(("The spec is valid and every object is in place", *(one.message for one in it.world.faults)))
     return Condition(type=READY, status=Truth.TRUE, reason=READY, message=told, since=it.now)
 
 

@@ -37,7 +37,10 @@ WIDENINGS = 3
 HANDS_OFF = "TargetConflict"
 """The fault of a canary that lost its target to another one: nothing of it may be touched."""
 
-TOLD_ONLY = frozenset({"InvalidSpec", "ConfigLost"})
+LEFT_OUT = "PodsLeftOut"
+"""What is no fault of this canary, and may be as people want it: told, and shown beside Ready, which stays true."""
+
+TOLD_ONLY = frozenset({"InvalidSpec", "ConfigLost", LEFT_OUT})
 """Faults that are reported and hold nothing: the last good spec stays in force, a new revision mends lost config."""
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from canary.ports import CANARY, DEPLOYMENT, SERVICE
+from canary.rollout.model import Truth
 from canary.rollout.phases import Phase
 from canary.sandbox.kinds import VIRTUAL_SERVICE
 from meshes.contract import Manifest
@@ -169,6 +170,29 @@ async def test_a_service_of_others_too_that_comes_later_is_not_taken_from_them(s
     assert (stage.ready_condition.reason, selector(stage)) == ("ServiceShared", NARROW)
     stage.cluster.remove(ref(SERVICE, "all"))
     await stage.until_serving("2.0")
+
+
+@pytest.mark.parametrize("name", ["checkout", "all"])
+@pytest.mark.parametrize("replicas", [2, 0])
+async def test_pods_that_a_narrowed_service_leaves_out_are_named_and_hold_nothing(
+    stage: Stage, name: str, replicas: int
+) -> None:
+    shared = service(name, selector={"stack": "shop"})
+    await stage.onboarded(stacked("checkout", {"app": "checkout"}, replicas=None), shared)
+    stage.cluster.apply(stacked("neighbour", {"app": "neighbour"}, replicas=replicas))
+    await stage.rest()
+    new = stacked("checkout", {"app": "checkout"}, replicas=None)
+    new["spec"]["template"]["spec"]["containers"][0]["image"] = image("2.0")
+    stage.cluster.apply(new)
+    await stage.until_serving("2.0")
+    assert stage.reasons.count("PodsLeftOut") == 1
+    assert (stage.ready_condition.status, stage.ready_condition.reason) == (Truth.TRUE, "Ready")
+    assert f"Service {name} leads to Deployment checkout alone" in stage.ready_condition.message
+    assert "the pods of Deployment neighbour" in stage.ready_condition.message
+    stage.cluster.remove(ref(DEPLOYMENT, "neighbour"))
+    await stage.rest(120)
+    stage.cluster.edit(ref(DEPLOYMENT, "checkout-primary"), {"spec": {"replicas": 2}}, "mallory")  # any event
+    await stage.until(lambda: stage.ready_condition.message == "The spec is valid and every object is in place")
 
 
 async def test_ports_that_tell_no_more_what_the_split_is_about_bar_no_way_back(stage: Stage) -> None:
