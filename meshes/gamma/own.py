@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from meshes.contract import Kind, Manifest, ObjectRef, Route
+from meshes.contract import Kind, Manifest, ObjectRef, Route, RouteError
 from meshes.gamma import parents
 from meshes.gamma.grammar import GRAMMAR, unconditional
 from meshes.gamma.versions import HTTP_ROUTE
@@ -15,6 +15,9 @@ from meshes.parts.sharing import Share, Side, share
 
 _EVERY_PATH = {"path": {"type": "PathPrefix", "value": "/"}}
 """What the API server writes into an HTTPRoute's rule without matches; a GRPCRoute's stays without."""
+
+MOST_RULES, MOST_MATCHES = 16, 128
+"""In one object, matches of all rules together; the API server refuses more (the CRDs of both kinds)."""
 
 _DIVERTING = ("RequestRedirect",)
 """Filters that send requests elsewhere than to the backends. The API server refuses a rule that has both."""
@@ -26,7 +29,10 @@ def render(route: Route, weight: int, live: Manifest, *, ref: ObjectRef) -> Mani
     Ours are the parent, the hosts (none, so all) and the rule for every request, but for what does not touch the split
     (timeouts, filters that do not redirect). Rules that match more narrowly stay: they win over ours wherever they
     stand. All that the API server would fill in is written, so that what is read back is what was sent.
+    Raises RouteError (`RouteUnusable`) when the rules of others leave no room for ours.
     """
+    if full := _full(route, live):
+        raise RouteError("RouteUnusable", f"{ref} {full}")
     spec = {key: value for key, value in table(live.get("spec")).items() if key != "hostnames"}
     spec["parentRefs"] = [{"group": "", "kind": "Service", "name": route.apex, "port": route.port}]
     spec["rules"] = _rules(route, weight, items(spec.get("rules")), ref.kind)
@@ -50,7 +56,27 @@ def _read(route: Route, live: Manifest) -> Share:
             if any(_diverts(holder) for holder in (rule, *GRAMMAR.items_of(rule))):
                 return Share(percent=None, because="its rule for every request redirects")
             return share(route, rule, GRAMMAR)
+    rules = GRAMMAR.entries_of(live)
+    sent_to = {GRAMMAR.side(route, item) for rule in rules for item in GRAMMAR.items_of(rule)}
+    if Side.CANARY not in sent_to and _full(route, live):
+        return Share(
+            percent=0
+        )  # nothing can be written, and what takes the canary's traffic away is not to wait for it
     return Share(percent=None, because="it has no rule for every request")
+
+
+def _full(route: Route, live: Manifest) -> str:
+    """Return why our rule finds no room in an object that it is not in, "" when there is some, or it is in it."""
+    rules = GRAMMAR.entries_of(live)
+    matches = sum(len(items(table(rule).get("matches"))) for rule in rules)
+    if _place(route, rules) is not None or (len(rules) < MOST_RULES and matches < MOST_MATCHES):
+        return ""
+    most = f"{len(rules)} rules" if len(rules) >= MOST_RULES else f"{matches} matches in its rules"
+    return (
+        f"has {most} of others and not the one that splits, and may have no more: at most {MOST_RULES} rules and "
+        f"{MOST_MATCHES} matches. Take one out, or move some into a route of their own: the routes of a Service are "
+        "merged."
+    )
 
 
 def _rules(route: Route, weight: int, live: Sequence[Any], kind: Kind) -> list[Any]:

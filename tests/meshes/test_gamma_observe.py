@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from meshes.contract import Manifest, Mesh, Seen
+from meshes.contract import Manifest, Mesh, RouteError, Seen
 from meshes.gateway_api import GatewayApi
 from meshes.linkerd import Linkerd
 from tests.meshes.gamma_objects import (
@@ -225,3 +225,31 @@ def test_a_grpc_rule_for_every_call_has_no_matches() -> None:
         "spec": {**limited["spec"], "rules": [{**split(90, 10), "matches": [{"method": {"service": "a"}}]}]},
     }
     assert Linkerd().observe(GRPC, named).weight is None
+
+
+def crowded(*, rules: int, matches: int, to_whom: str = "admin") -> dict[str, Any]:
+    """Our object with rules of others alone, each with so many narrow matches."""
+    each = [{"path": {"type": "Exact", "value": f"/{number}"}} for number in range(matches)]
+    return ours(*({"matches": each, "backendRefs": [to(to_whom)]} for _ in range(rules)))
+
+
+@pytest.mark.parametrize(
+    ("live", "weight", "words"),
+    [
+        (crowded(rules=15, matches=1), None, ""),
+        (crowded(rules=16, matches=1), 0, "16 rules of others"),
+        (crowded(rules=2, matches=63), None, ""),
+        (crowded(rules=2, matches=64), 0, "128 matches in its rules of others"),
+        (crowded(rules=16, matches=1, to_whom="checkout-canary"), None, "16 rules of others"),
+    ],
+    ids=["room", "as many rules as it may have", "room for a match", "as many matches", "they send to the canary"],
+)
+def test_an_object_of_ours_without_room_for_our_rule_takes_nothing_to_the_canary_and_no_write(
+    live: Manifest, weight: int | None, words: str
+) -> None:
+    assert seen(live).weight == weight
+    if words:
+        with pytest.raises(RouteError, match=words):
+            Linkerd().render(HTTP, 0, live)
+    else:
+        assert Linkerd().observe(HTTP, answered(Linkerd().render(HTTP, 10, live))).weight == 10
