@@ -283,9 +283,15 @@ async def harness(plane: ControlPlane, folder: Path) -> AsyncIterator[Harness]:
         await of.clear(namespace)
 
 
-def hold_as_before(it: Harness) -> None:
-    """Assert that version 1.0 serves at full size, that nothing else runs, and that no traffic goes there."""
-    target = it.live(DEPLOYMENT)
-    assert target is not None
-    assert (it.serving(), it.weight) == (("1.0", 3), 0)
-    assert (target["spec"]["replicas"], target["spec"].get("paused", False)) == (0, False)
+async def hold_as_before(it: Harness) -> None:
+    """Wait until version 1.0 serves at full size, nothing else runs, and no traffic goes there.
+
+    Each is told by a watch of its own, which comes when it comes.
+    """
+
+    def as_before() -> bool:
+        spec = (it.live(DEPLOYMENT) or {}).get("spec", {})
+        runs = (spec.get("replicas"), spec.get("paused", False))
+        return (it.serving(), it.weight, runs) == (("1.0", 3), 0, (0, False))
+
+    await it.until(as_before)

@@ -57,7 +57,7 @@ async def rollback(of: Cast) -> None:
     await it.push("2.0", max_failures="1")
     await it.until(lambda: _serves(it, "1.0", Phase.FAILED))
     assert set(it.weights) == {0, 50}
-    hold_as_before(it)
+    await hold_as_before(it)
 
 
 async def rollback_with_secrets(of: Cast) -> None:

@@ -69,7 +69,7 @@ async def onboarding(it: Harness, victim: Victim) -> None:
     await there(it)
     await it.until(lambda: scaled(it) == ("checkout-primary", 2))
     victim.spare()
-    hold_as_before(it)
+    await hold_as_before(it)
     await assert_reads_copies_of(it, "old")
     assert set(it.weights) == {0}
 
@@ -96,7 +96,7 @@ async def rollback(it: Harness, victim: Victim) -> None:
     await it.until(lambda: scaled(it) == ("checkout-primary", 2))
     victim.spare()
     assert it.weights == [0, 50, 0]
-    hold_as_before(it)
+    await hold_as_before(it)
     await assert_reads_copies_of(it, "old")
 
 

@@ -31,7 +31,7 @@ async def test_what_passed_and_does_not_come_up_as_the_primary_is_put_back(it: H
     assert it.weights == [0, 50, 0]
     assert set(before) <= set(it.apex.ready())
     await it.until(lambda: it.serving() == ("1.0", 3))
-    hold_as_before(it)
+    await hold_as_before(it)
 
 
 @scene
@@ -71,4 +71,4 @@ async def test_the_same_pods_serve_before_during_and_after_a_rollback(it: Harnes
     after = it.live(DEPLOYMENT, "checkout-primary")
     assert after is not None
     assert (after["spec"], after["metadata"]["generation"]) == (primary["spec"], primary["metadata"]["generation"])
-    hold_as_before(it)
+    await hold_as_before(it)

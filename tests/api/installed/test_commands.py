@@ -79,7 +79,7 @@ async def test_a_rollout_is_paused_resumed_aborted_and_tried_again(it: Harness) 
     status = await shown(it)
     assert (status["weight"], status["lastCommand"]["name"], status["lastCommand"]["by"]) == (0, "abort", "canary-cli")
     await it.until_phase(Phase.FAILED)
-    hold_as_before(it)
+    await hold_as_before(it)
     await carried_out(it, "retry")
     await it.until_weight(20)
     assert it.phases[2:] == ["Progressing", "Paused", "Progressing", "RollingBack", "Failed", "Progressing"]

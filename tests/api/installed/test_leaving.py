@@ -72,7 +72,7 @@ async def test_a_generated_canary_that_is_deleted_while_it_is_asked_for_is_gener
     await it.until(lambda: uid(it, CANARY) not in ("", before))
     await it.until_phase(Phase.INITIALIZED)
     await it.until(lambda: it.serving() == ("1.0", 3) and it.size() == 0)
-    hold_as_before(it)
+    await hold_as_before(it)
 
 
 def uid(it: Harness, kind: Kind, name: str = "checkout") -> str:
@@ -141,7 +141,7 @@ async def primary_deleted(it: Harness, propagation: Propagation) -> None:
 async def primary_deleted_at_rest(it: Harness, propagation: Propagation) -> None:
     await primary_deleted(it, propagation)
     await it.until(lambda: it.status.phase is Phase.INITIALIZED and it.size() == 0)
-    hold_as_before(it)
+    await hold_as_before(it)
 
 
 @scene
@@ -186,7 +186,7 @@ async def primary_deleted_after_a_rollback(it: Harness, propagation: Propagation
     before = serving_pods(it)
     await primary_deleted(it, propagation)
     assert (serving_pods(it), it.status.phase) == (before, Phase.FAILED)
-    hold_as_before(it)
+    await hold_as_before(it)
 
 
 @scene

@@ -55,7 +55,7 @@ async def deployment_deleted(it: Harness, propagation: Propagation) -> None:
     assert it.serving() == ("1.0", 3)
     await it.push("1.0", replicas=3)
     await it.until(lambda: it.status.phase is not None and it.status.phase.at_rest and it.size() == 0)
-    hold_as_before(it)
+    await hold_as_before(it)
     await it.until(lambda: len(it.view.list(POD, it.namespace)) == 3)
 
 

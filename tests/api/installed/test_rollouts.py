@@ -27,7 +27,7 @@ async def test_a_version_that_cannot_be_pulled_is_rolled_back_after_a_minute(it:
     await it.until_phase(Phase.FAILED)
     assert "its image could not be pulled for 60 s" in it.status.message
     assert (it.phases, it.weights) == (ROLLED_BACK, [0])
-    hold_as_before(it)
+    await hold_as_before(it)
 
 
 @scene
@@ -57,7 +57,7 @@ async def test_too_many_failed_evaluations_of_the_success_rate_end_it(it: Harnes
     await it.until_phase(Phase.FAILED)
     assert "2 failed evaluations, the last: success-rate is 96 %" in it.status.message
     assert (it.phases, it.weights) == (ROLLED_BACK, [0, 50, 0])
-    hold_as_before(it)
+    await hold_as_before(it)
     await it.until(lambda: "Failed" in it.reasons)
     ended = ["CheckFailed", "CheckFailed", "RolledBack", "Failed"]
     assert it.reasons == ["Initializing", "Initialized", "RolloutStarted", "WeightAdvanced", *ended]
@@ -71,7 +71,7 @@ async def test_slow_answers_end_it(it: Harness) -> None:
     await it.until_phase(Phase.FAILED)
     assert "latency-p95 is" in it.status.message
     assert (it.phases, it.weights) == (ROLLED_BACK, [0, 50, 0])
-    hold_as_before(it)
+    await hold_as_before(it)
 
 
 @scene
@@ -83,7 +83,7 @@ async def test_too_few_requests_are_waited_for_and_then_end_it(it: Harness) -> N
     await it.until(lambda: it.status.checks and it.status.checks[0].value is None)
     await it.until_phase(Phase.FAILED)
     assert (it.phases, it.weights) == (ROLLED_BACK, [0, 50, 0])
-    hold_as_before(it)
+    await hold_as_before(it)
 
 
 @scene
@@ -95,7 +95,7 @@ async def test_one_that_fails_plainly_or_every_time_is_ended_at_once(it: Harness
         await it.until_phase(Phase.PROGRESSING)
         await it.until_phase(Phase.FAILED)
         assert f"failing fast, {because}" in it.status.message
-        hold_as_before(it)
+        await hold_as_before(it)
     assert it.phases == [*ROLLED_BACK, *ROLLED_BACK[2:]]
     assert it.weights == [0, 50, 0, 50, 0]
 
@@ -108,7 +108,7 @@ async def test_a_version_that_crashes_is_rolled_back_without_a_request(it: Harne
     await it.until_phase(Phase.FAILED)
     assert "its pods were restarted 3 times" in it.status.message
     assert (it.phases, it.weights) == (ROLLED_BACK, [0])
-    hold_as_before(it)
+    await hold_as_before(it)
 
 
 @scene
@@ -119,7 +119,7 @@ async def test_one_that_is_never_ready_is_rolled_back_at_its_deadline(it: Harnes
     await it.until_phase(Phase.FAILED)
     assert "only 0 of 2 pods were ready within 8 s" in it.status.message
     assert (it.phases, it.weights) == (ROLLED_BACK, [0])
-    hold_as_before(it)
+    await hold_as_before(it)
 
 
 @scene
@@ -155,7 +155,7 @@ async def test_a_push_and_its_revert_in_mid_rollout(it: Harness) -> None:
     await it.until_phase(Phase.SUCCEEDED)
     assert it.phases == [*ONBOARDED, "Progressing", "Finalizing", "Succeeded"]
     assert it.weights == [0, 20, 0, 20, 0]
-    hold_as_before(it)
+    await hold_as_before(it)
 
 
 @scene
@@ -171,7 +171,7 @@ async def test_abort_by_annotation_is_obeyed_and_taken_away(it: Harness) -> None
     assert (last.name.value, last.by) == ("abort", "alice")
     assert live is not None
     assert "canary.delivery/command" not in live["metadata"].get("annotations", {})
-    hold_as_before(it)
+    await hold_as_before(it)
 
 
 @scene
@@ -205,7 +205,7 @@ async def test_a_restart_at_rest_restarts_the_primary_alone(it: Harness) -> None
     await it.until(lambda: len(it.apex.ready()) == 3 and not set(it.apex.ready()) & set(before))
     await it.until(lambda: it.serving() == ("1.0", 3) and it.size() == 0)
     assert (it.phases, it.weights) == (ONBOARDED, [0])
-    hold_as_before(it)
+    await hold_as_before(it)
 
 
 @scene

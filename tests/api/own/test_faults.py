@@ -61,7 +61,7 @@ async def test_one_that_is_killed_while_initializing_is_followed_by_one_that_end
     await it.started()
     await onboarding
     assert it.phases == ONBOARDED
-    hold_as_before(it)
+    await hold_as_before(it)
 
 
 async def promoted_though_killed_in(it: Harness, phase: Phase) -> None:
@@ -117,7 +117,7 @@ async def test_one_that_is_killed_while_rolling_back(it: Harness) -> None:
     await it.until_phase(Phase.FAILED)
     assert it.phases == [*ONBOARDED, "Progressing", "RollingBack", "Failed"]
     assert it.weights == [0, 20, 0]
-    hold_as_before(it)
+    await hold_as_before(it)
 
 
 @scene
@@ -236,7 +236,7 @@ async def test_a_late_promotion_is_refused_by_the_server_after_another_obeyed_an
         await held_back(it, line, leader, "/deployments/checkout-primary")
         await it.annotate(it.ref(CANARY), command="abort")
         await too_late(it, line, leader, Phase.FAILED)
-    hold_as_before(it)
+    await hold_as_before(it)
     assert served - {""} == {"1.0"}
 
 
