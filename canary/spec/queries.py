@@ -23,8 +23,11 @@ MOST_OPERATORS = 150
 """Operators and brackets of one query. The parser needs 10 ms for so many, and seconds for a few thousand (tried)."""
 _OPERATOR = re.compile(r"[-+*/%^()<>]|[=!]=|\b(?:and|or|unless|atan2)\b", re.ASCII | re.IGNORECASE)
 _PLACEHOLDER = re.compile(r"\{\{([^{}]*)\}\}")
-_OF_TARGET = re.compile(r"""(\w+)\s*=~\s*(["'])((?:(?!\2).)*\{\{\s*target\s*\}\}(?:(?!\2).)*)\2""", re.ASCII)
+_OF_TARGET = re.compile(r"""\b(\w+)\s*=~\s*(["'])((?:(?!\2).)*\{\{\s*target\s*\}\}(?:(?!\2).)*)\2""", re.ASCII)
 _REPEATED_GROUP = re.compile(r"\)[*+{]")
+_WAY = re.compile(r"[*+?{|]")
+MOST_WAYS = 8
+"""Repetitions and alternatives of an expression that is tried. Each multiplies the time: 18 need seconds (tried)."""
 _NAMED = {"target": "checkout", "primary": "checkout-primary"}
 _OF_PRIMARY = ("checkout-primary", "checkout-primary-5d4f8c7b9-x2x4z")
 """The primary of `checkout` as Prometheus may have it: by its Deployment, or by a pod."""
@@ -106,12 +109,14 @@ def takes_both_sides(query: str) -> str:
     """Return the first label matcher in which `{{ target }}` begins an expression that the primary matches too.
 
     Of the canary `checkout` such a query counts what `checkout-primary`, or its pods, did. "" where there is none, and
-    for expressions that repeat a group, which may take for ever.
+    for expressions that repeat a group or much else, which may take for ever.
     """
     for match in _OF_TARGET.finditer(query):
         if _REPEATED_GROUP.search(match[3]):
             continue
         written = _PLACEHOLDER.sub(lambda found: _NAMED.get(found[1].strip(), "x"), match[3]).replace("\\\\", "\\")
+        if len(_WAY.findall(written)) > MOST_WAYS:
+            continue
         try:
             expression = re.compile(written)
         except re.error:

@@ -182,6 +182,9 @@ def test_a_query_and_a_limit_that_are_put_together_come_apart_again(
         ('pod=~"{{ target }}-\\\\w+-\\\\w+"', False),
         ('pod=~"{{ target }}(-\\\\w+)+"', False),
         ('pod=~"{{ target }}-("', False),
+        (f'pod=~"{".*" * 40}{{{{ target }}}}{".*" * 40}z"', False),
+        (f'pod=~"{"(.|.)" * 27}{{{{ target }}}}"', False),
+        ('pod=~"{{ target }}-(.*|a|b|c|d|e)"', True),
         ('workload=~"{{ target }}"', False),
         ('workload="{{ target }}"', False),
         ('pod=~"{{ pods }}"', False),
@@ -190,3 +193,7 @@ def test_a_query_and_a_limit_that_are_put_together_come_apart_again(
 def test_an_expression_that_takes_the_primary_along_is_found(matcher: str, both: bool) -> None:
     query = f'sum(lag{{namespace="{{{{ namespace }}}}",{matcher}}})'
     assert takes_both_sides(query) == (matcher if both else "")
+
+
+def test_a_long_word_costs_no_time_that_grows_with_its_square() -> None:
+    assert takes_both_sides("a" * 1_000_000) == ""
