@@ -52,6 +52,7 @@ DESCRIBED: tuple[Described, ...] = (
         ("too-large", _F, "a document with more keys, or deeper, than any manifest has", "take out the anchors"),
         ("helm-template", _F, "a Helm template that was not rendered", "`helm template CHART \\| canary lint -`"),
         ("key-twice", _F, "a map that has a key twice: one of the two silently wins", "remove one"),
+        ("number", _F, "a number that JSON has no word for, such as `.inf`", "write another number"),
     ),
     *_rules(
         About.SETTINGS,

@@ -6,6 +6,7 @@ YAML with several documents and anchors, JSON, and Lists. A Helm template is no 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +19,8 @@ from canary.spec.queries import PLACEHOLDERS
 MOST_KEYS = 200_000
 """Of one file, what anchors repeat counted each time: a small file may stand for a huge one."""
 DEEPEST = 100
+LARGEST = sys.float_info.max
+"""What a number of JSON may be, as the API server reads it."""
 _SHAPE = {"apiVersion": str, "kind": str, "metadata": Mapping}
 _DIRECTIVE = re.compile(r"\{\{-?\s*(?P<inside>[^{}]*?)\s*-?\}\}")
 _HELM_ONLY = re.compile(r"\.(Values|Release|Chart|Capabilities|Files|Template)\b|^(include|toYaml|tpl)\b")
@@ -61,7 +64,11 @@ def _read(text: str, file: str) -> Read:
             value = loader.construct_document(node)
             lines: dict[Path, int] = {}
             _note_lines(node, (), lines)
-            found.documents += _objects(value, lines, file)
+            for document in _objects(value, lines, file):
+                if endless := _endless(document):
+                    found.findings.append(endless)
+                else:
+                    found.documents.append(document)
     except yaml.YAMLError as error:
         found.findings.append(_no_yaml(error, file))
     except (_TooMuch, RecursionError):
@@ -170,3 +177,28 @@ def _objects(value: Any, lines: Mapping[Path, int], file: str) -> Iterator[Docum
             yield from _objects(item, within, file)
     elif all(isinstance(value.get(key), kind) for key, kind in _SHAPE.items()):
         yield Document(file=file, manifest=value, lines=lines)
+
+
+def _endless(document: Document) -> Finding | None:
+    """Return what is wrong with the first number that JSON has no word for; no rule could say what it means."""
+    for path, number in _endless_at(document.manifest, ()):
+        return Finding(
+            place=document.at(*path),
+            rule="number",
+            found=str(number) if isinstance(number, float) else f"a whole number of {number.bit_length()} bits",
+            allowed="numbers that JSON can write, at most 1.8e308",
+            remedy="write another; the API server would refuse the object, and it was not looked at",
+        )
+    return None
+
+
+def _endless_at(value: Any, path: Path) -> Iterator[tuple[Path, int | float]]:
+    if isinstance(value, int | float):
+        if not -LARGEST <= value <= LARGEST:  # nor is .nan
+            yield path, value
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _endless_at(inner, (*path, str(key)))
+    elif isinstance(value, list):
+        for at, inner in enumerate(value):
+            yield from _endless_at(inner, (*path, at))

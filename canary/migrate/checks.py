@@ -123,9 +123,10 @@ def _query(metric: Mapping[str, Any], source: Source) -> str:
         if template is None:
             where = f"{reference.get('namespace') or source.namespace}/{reference.get('name')}"
             raise NotConverted(f"MetricTemplate {where} is not among the files: give its file too")
-        provider = (template.get("provider") or {}).get("type")
-        if provider != "prometheus":
-            raise NotConverted(f"its MetricTemplate asks {provider}: canary asks Prometheus only")
+        provider = template.get("provider")
+        asked = provider.get("type") if isinstance(provider, Mapping) else None
+        if asked != "prometheus":
+            raise NotConverted(f"its MetricTemplate asks {asked}: canary asks Prometheus only")
         query = template.get("query")
     if not isinstance(query, str) or not query.strip():
         raise NotConverted("it has no query, and is none of Flagger's built-in metrics")

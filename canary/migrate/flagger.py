@@ -137,7 +137,7 @@ def _mesh(one: _One) -> None:
     provider = one.at("provider")
     if provider is None:
         return
-    if provider in MESHES:
+    if isinstance(provider, str) and provider in MESHES:
         one.spec["mesh"] = MESHES[provider]
     else:
         one.list(

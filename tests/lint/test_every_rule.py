@@ -18,6 +18,7 @@ OF_FILES = {
     "helm-template": "a: {{ .Values.a }}\n",
     "unreadable": "a: [\n",
     "key-twice": "a: 1\na: 2\n",
+    "number": "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {ports: [{port: .inf}]}\n",
     "too-large": "a: " + "[" * 200 + "]" * 200 + "\n",
 }
 """What is told of a file that cannot be read, with such a file."""

@@ -125,3 +125,27 @@ def test_anchors_that_repeat_each_other_without_bound_are_refused() -> None:
 @pytest.mark.parametrize("text", ["a: &a [*a]\n", "[" * 3000, "a: 2026-13-45\n", "a: !!python/object:os.system x\n"])
 def test_what_cannot_be_read_is_told_and_no_more(text: str) -> None:
     assert [rule for _, rule, _ in told(text)] in (["too-large"], ["unreadable"])
+
+
+@pytest.mark.parametrize(
+    ("number", "found"),
+    [(".inf", "inf"), ("-.inf", "-inf"), (".nan", "nan"), ("1.0e+999", "inf"), ("0x1" + "0" * 4999, "19997 bits")],
+)
+def test_a_number_that_json_has_no_word_for_is_told_with_its_key_and_the_next_object_is_read(
+    number: str, found: str
+) -> None:
+    text = f"apiVersion: v1\nkind: A\nmetadata: {{name: a}}\nspec:\n  ports:\n  - port: {number}\n"
+    read_of = read(f"{text}---\napiVersion: v1\nkind: B\nmetadata: {{name: b}}\n", "file")
+    assert [one.title for one in read_of.documents] == ["B b"]
+    [finding] = read_of.findings
+    assert (finding.rule, finding.place.line, finding.place.key) == ("number", 6, "spec.ports[0].port")
+    assert finding.found.endswith(found)
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "1.5", "1.0e+300", "9223372036854775808", "true"])
+def test_numbers_that_json_can_write_are_no_fault(number: str) -> None:
+    assert told(f"apiVersion: v1\nkind: A\nmetadata: {{name: a}}\nspec: {number}\n") == []
+
+
+def test_what_is_no_object_may_have_any_number() -> None:
+    assert told("limits: [.inf, .nan]\n") == []
