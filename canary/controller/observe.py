@@ -118,6 +118,7 @@ def _world(sight: Sight, live: Live) -> World:
         namespace_terminating=_terminating(cluster, plan.namespace),
         no_split=_no_split(live),
         faults=tuple(faults),
+        jumped_at=sight.jumped_at,
     )
 
 

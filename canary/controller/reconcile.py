@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import structlog
 
@@ -21,6 +21,7 @@ from canary.controller.asking import Errand, moment_of
 from canary.controller.config import WHILE_FILLING
 from canary.controller.confirm import look_again
 from canary.controller.drift import Drift
+from canary.controller.jumps import Jumps
 from canary.controller.measure import Measurement
 from canary.controller.memo import Memo
 from canary.controller.merge import exact
@@ -57,7 +58,6 @@ class _Pass:
 
     wanted: InForce
     status: Status
-    now: datetime
     sight: Sight
     seen: Observation
 
@@ -79,7 +79,7 @@ class Reconciler:
         self._pull_errors: dict[Key, PullErrors] = {}
         self._unread: dict[Key, str] = {}
         self._drifts: dict[Key, Drift] = {}
-        self._newcomers = Newcomers(tools.clock)
+        self._newcomers, self._jumps = Newcomers(tools.clock), Jumps(tools.clock)
         self._statuses = Memo(status_from_json)
 
     async def __call__(self, key: Key) -> timedelta | None:
@@ -141,7 +141,7 @@ class Reconciler:
         looked: frozenset[Side] = frozenset()
         while True:
             found = replace(found, seen=replace(found.seen, world=replace(found.seen.world, answers=answers)))
-            decision = decide(plan=found.plan, status=found.status, world=found.seen.world, now=found.now)
+            decision = decide(plan=found.plan, status=found.status, world=found.seen.world, now=found.sight.now)
             missing = decision.confirm - looked
             if found.sight.config.filling or not missing:
                 return found, decision
@@ -159,7 +159,7 @@ class Reconciler:
             return anew
         written = await self._write_status(key, canary, status, decision.status)
         self._tools.witness.seen(key, decision.status, plan.checks)
-        it = Pass(plan=plan, status=decision.status, world=seen.world, now=found.now)
+        it = Pass(plan=plan, status=decision.status, world=seen.world, now=found.sight.now)
         self._tools.teller.post(it, status, decision.notices, canary["metadata"]["uid"])
         drift = self._drifts.setdefault(key, Drift(self._tools.clock))
         cluster = self._tools.cluster
@@ -203,7 +203,7 @@ class Reconciler:
         """Return the answers that have come; when some are due and none are there, send for them."""
         moment = moment_of(found.status)
         answers = self._tools.asker.take(key, moment)
-        asked = questions(found.plan, found.status, found.seen.world, found.now)
+        asked = questions(found.plan, found.status, found.seen.world, found.sight.now)
         due = any(question not in answers for question in asked)
         sides = subjects(found.seen, found.plan, found.status) if due else {}
         if sides:
@@ -225,7 +225,6 @@ class Reconciler:
 
     def _look(self, key: Key, canary: Manifest, status: Status) -> _Pass:
         """Return what is wanted, remembered and true now, as far as the caches know."""
-        now = self._tools.clock.now()
         target = self._tools.cluster.get(ObjectRef(DEPLOYMENT, key[0], target_of(canary)))
         faults = (*annotation_faults(target, canary), *(self._drifts[key].faults() if key in self._drifts else ()))
         wanted = self._wanted.in_force(key, canary, status)
@@ -237,15 +236,16 @@ class Reconciler:
             plan=wanted.plan,
             status=status,
             canary=canary,
-            now=now,
+            now=self._jumps.now(),
             pull_errors=self._pull_errors.setdefault(key, PullErrors()),
             faults=faults,
             config=self._tools.configs.look(key, wanted.plan, target),
+            jumped_at=self._jumps.latest,
         )
         seen = observe(sight)
         if not wanted.known:  # what else was found is about objects that nobody asked for
             seen = replace(seen, world=replace(seen.world, faults=faults, spec_known=False))
-        return _Pass(wanted=wanted, status=status, now=now, sight=sight, seen=seen)
+        return _Pass(wanted=wanted, status=status, sight=sight, seen=seen)
 
     async def _moved(self, found: _Pass, canary: Manifest) -> bool:
         """At rest, give the old route back when the spec names other objects; return whether there was one."""

@@ -33,7 +33,10 @@ DEFAULT_DEADLINE = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sight:
-    """What a pass looks through. `faults` are what was found before: in annotations, in the spec."""
+    """What a pass looks through. `faults` are what was found before: in annotations, in the spec.
+
+    `jumped_at` is when the clock jumped ahead last, None when this process saw no jump.
+    """
 
     cluster: Cluster
     mesh: Mesh
@@ -44,6 +47,7 @@ class Sight:
     pull_errors: podlist.PullErrors
     faults: tuple[Fault, ...] = ()
     config: Config = NOTHING
+    jumped_at: datetime | None = None
 
 
 def target_now(sight: Sight, target: Manifest) -> Target:

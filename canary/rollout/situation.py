@@ -17,6 +17,7 @@ from canary.rollout.model import (
     Plan,
     Primary,
     Revision,
+    Stage,
     Status,
     Target,
     Trouble,
@@ -191,6 +192,7 @@ class Pass:
 
 def track(it: Pass) -> Pass:
     """Return the pass with what its world shows remembered: the split read back, the apex, sizes and presence."""
+    it = it.on(_begun_anew(it))
     status = _track_split(it)
     status = _track_apex(it.on(status))
     scaler, size = it.world.autoscaler, it.primary.replicas if it.primary else 0
@@ -202,6 +204,34 @@ def track(it: Pass) -> Pass:
     if it.memory.pending and it.world.command is None:
         status = remember(status, pending="")
     return it.on(status)
+
+
+_WAITS = (
+    "weight_at",
+    "ready_at",
+    "waiting_since",
+    "unsteady_since",
+    "recovering_since",
+    "narrowed_at",
+    "wide_since",
+    "left_at",
+    "target_gone_at",
+)
+"""When waits began that end something; those of evaluations go with the weight's. At rest all but one are over."""
+
+
+def _begun_anew(it: Pass) -> Status:
+    """Return the status with all waits begun anew that began before the clock jumped ahead.
+
+    So none is cut short by that: no step ends on less than its time, no drain, and nothing that serves goes early.
+    """
+    memory, jumped = it.memory, it.world.jumped_at
+    if jumped is None:
+        return it.status
+    waits = ("target_gone_at",) if memory.stage is Stage.REST else _WAITS
+    old = {name: it.now for name in waits if (since := getattr(memory, name)) is not None and since < jumped}
+    status = unsettled(it.status) if "weight_at" in old else it.status
+    return remember(status, **old) if old else status
 
 
 def _track_split(it: Pass) -> Status:

@@ -191,7 +191,8 @@ class World:
     stored. `autoscaler` is None when the user has none. `leaving`: the Canary is being deleted or is opted out.
     `no_split`: there is no route, nor can one of ours be made, so that all requests go to the apex.
     `faults` are what observation found; `answers` hold what was asked by `questions()`. Not `spec_known`: the spec
-    cannot be worked with, nor was there ever one that could, so nothing is known of what to look at.
+    cannot be worked with, nor was there ever one that could, so nothing is known of what to look at. `jumped_at` is
+    when the clock jumped ahead last, None when it did not: less was seen of what began before than its times say.
     """
 
     target: Target | None
@@ -209,3 +210,4 @@ class World:
     spec_known: bool = True
     faults: tuple[Fault, ...] = ()
     answers: Mapping[Question, Answer] = field(default_factory=dict)
+    jumped_at: datetime | None = None
