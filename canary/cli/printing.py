@@ -44,10 +44,15 @@ class Printed:
         if self.fault is not None:
             raise self.fault
         try:
-            return self._stream.write(text)
+            return self._stream.write(self._in_its_letters(text))
         except OSError as error:
             self.fault = _not_printed(error.strerror)
             raise self.fault from error
+
+    def _in_its_letters(self, text: str) -> str:
+        """Return the text with what the stream's encoding has no letters for as escapes: names may have any letters."""
+        encoding = self._stream.encoding or "utf-8"
+        return text if text.isascii() else text.encode(encoding, "backslashreplace").decode(encoding)
 
     def flush(self) -> None:
         """Hand on what was written. Raises NotPrinted, again and again once it was raised."""

@@ -88,6 +88,23 @@ def test_a_fault_that_somebody_caught_is_told_at_the_end(monkeypatch: pytest.Mon
         assert sys.stdout is full
 
 
+@pytest.mark.parametrize(("encoding", "shown"), [("ascii", "a\\u2192b"), ("latin-1", "a\\u2192b"), ("utf-8", "a→b")])
+def test_a_letter_that_a_terminal_does_not_have_is_shown_as_its_escape(
+    tmp_path: Path, encoding: str, shown: str
+) -> None:
+    manifest = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a→b, annotations: {canary.delivery/steps: x}}\n"
+    (tmp_path / "one.yaml").write_text(manifest, encoding="utf-8")
+    done = subprocess.run(
+        command("lint", "one.yaml"),
+        env=environment(tmp_path, {"PYTHONIOENCODING": encoding}),
+        cwd=tmp_path,
+        capture_output=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert (done.returncode, done.stderr, f"Deployment {shown}" in done.stdout.decode(encoding)) == (1, b"", True)
+
+
 def status_of(raised: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return the exit status of a command that raises."""
     monkeypatch.setattr(main, "app", lambda **_: raised())
