@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import subprocess
 import sys
@@ -88,6 +89,32 @@ def test_a_fault_that_somebody_caught_is_told_at_the_end(monkeypatch: pytest.Mon
         assert sys.stdout is full
 
 
+class FullOnce(io.TextIOWrapper):
+    """A file on a disk that is full at the first flush, and has room again."""
+
+    full = True
+
+    def flush(self) -> None:
+        if self.full:
+            self.full = False
+            raise OSError(errno.ENOSPC, FULL)
+        super().flush()
+
+
+def test_room_that_comes_later_does_not_make_up_for_what_was_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with FullOnce((tmp_path / "out").open("wb")) as out:
+        monkeypatch.setattr(sys, "stdout", out)
+        with taken_over() as printed:
+            for _ in range(2):
+                with pytest.raises(NotPrinted, match=FULL):
+                    sys.stdout.flush()
+            with pytest.raises(NotPrinted, match=FULL):
+                sys.stdout.write("more")
+            assert FULL in str(printed.finish())
+
+
 @pytest.mark.parametrize(("encoding", "shown"), [("ascii", "a\\u2192b"), ("latin-1", "a\\u2192b"), ("utf-8", "a→b")])
 def test_a_letter_that_a_terminal_does_not_have_is_shown_as_its_escape(
     tmp_path: Path, encoding: str, shown: str
@@ -153,8 +180,11 @@ def test_without_a_place_for_its_log_the_demo_says_so(
     )
 
 
-def test_a_picture_that_cannot_be_written_ends_the_demo_before_it_begins(tmp_path: Path) -> None:
+def test_a_picture_that_cannot_be_written_ends_the_demo_before_it_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     nowhere = tmp_path / "nosuch" / "picture.svg"
+    monkeypatch.setattr(demo, "_demo", raising(AssertionError("it has begun")))
     with pytest.raises(ConfigError) as told:
         demo.demo(picture=nowhere)
     assert (
