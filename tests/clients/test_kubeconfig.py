@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 import yaml
 from kubernetes.aio.client import Configuration
 
@@ -110,12 +112,12 @@ async def test_many_requests_that_are_refused_together_run_the_plugin_once(files
 
 
 async def test_credentials_that_stay_refused_are_not_asked_for_at_each_request(files: Files) -> None:
-    async with connected(files) as (_, http, accepted):
+    async with connected(files) as (server, http, accepted):
         accepted.clear()
         for _ in range(3):
             with pytest.raises(Unavailable, match="the credentials are not accepted"):
                 await http.send(GET)
-    assert files.runs == 2
+    assert (files.runs, shown(server)) == (2, ["Bearer one"] * 3)
 
 
 async def test_it_stays_the_token_of_the_context_with_which_it_began(files: Files) -> None:
@@ -173,7 +175,34 @@ async def test_what_could_not_be_loaded_is_tried_again_later() -> None:
 
     held, load = configuration("https://here", "one"), [fails, loading("https://here", "two")]
     renew = Renewal(held, lambda fresh: load.pop(0)(fresh))
-    assert not await renew("one")
-    assert not await renew("one")
+    with structlog.testing.capture_logs() as logs:
+        assert not await renew("one")
+        assert not await renew("one")
+    assert logs == [{"log_level": "warning", "event": "credentials_not_renewed", "error": "no kubeconfig"}]
     await asyncio.sleep(kubeconfig.AGAIN_S)
     assert await renew("one")
+
+
+@pytest.mark.looptime
+async def test_who_is_refused_late_with_the_old_token_is_given_the_new_one_and_nothing_is_loaded_again() -> None:
+    held, load = (
+        configuration("https://here", "one"),
+        [loading("https://here", "two"), loading("https://here", "three")],
+    )
+    renew = Renewal(held, lambda fresh: load.pop(0)(fresh))
+    assert await renew("one")
+    await asyncio.sleep(kubeconfig.AGAIN_S)
+    assert await renew("one")
+    assert (held.api_key, len(load)) == ({TOKEN: "two"}, 1)
+
+
+@pytest.mark.looptime
+async def test_a_kubeconfig_that_has_no_token_any_more_leaves_the_old_one_and_fails_nothing() -> None:
+    async def load(fresh: Configuration) -> None:
+        fresh.host = "https://here"
+
+    held, told = configuration("https://here", "one"), list[dict[str, Any]]()
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    assert not await Renewal(held, load)("one")
+    gc.collect()  # a task whose error nobody asked for tells it when it goes
+    assert (held.api_key, told) == ({TOKEN: "one"}, [])

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from canary.controller.names import EPOCH, MANAGED_BY, MANAGER
 from canary.lint.bundle import Settings
 from canary.lint.files import gathered
 from canary.lint.model import Level
@@ -59,3 +60,40 @@ async def test_a_deployment_that_a_person_paused_before_is_told_there_too(stage:
     await stage.there(deployment(replicas=3, annotations=settings(enabled="true")))
     stage.cluster.edit(ref(DEPLOYMENT), {"spec": {"paused": True}})
     assert linted(all_of(stage), tmp_path) == ["paused"]
+
+
+NOT_LIVE: JSON = {"uid": None}
+
+
+def wrong(**metadata: object) -> JSON:
+    """A Deployment with a fault in its annotations, and more in its metadata."""
+    made = deployment(annotations=settings(enabled="true", stpes="5"))
+    return {**made, "metadata": {**made["metadata"], "uid": "1", **metadata}}
+
+
+def owner(**more: bool) -> JSON:
+    return {"apiVersion": "v1", "kind": "Application", "name": "shop", "uid": "2", **more}
+
+
+@pytest.mark.parametrize(
+    ("metadata", "looked_at"),
+    [
+        ({}, True),
+        ({"ownerReferences": [owner(controller=True)]}, False),
+        ({"ownerReferences": [owner(controller=False)]}, True),
+        ({"ownerReferences": [owner()]}, True),
+        ({"labels": {MANAGED_BY: MANAGER}}, False),
+        ({"ownerReferences": [owner(controller=True)], **NOT_LIVE}, True),
+        ({"labels": {MANAGED_BY: MANAGER}, **NOT_LIVE}, True),
+    ],
+)
+def test_only_what_a_controller_made_in_a_cluster_is_left_out(metadata: JSON, looked_at: bool, tmp_path: Path) -> None:
+    assert ("spec" in linted([wrong(**metadata)], tmp_path)) is looked_at
+
+
+def test_a_pause_in_a_file_is_told_whatever_labels_it_was_saved_with(tmp_path: Path) -> None:
+    saved = deployment(annotations=settings(enabled="true"))
+    saved["metadata"]["labels"] = {**saved["metadata"].get("labels", {}), EPOCH: "1"}
+    saved["metadata"].pop("uid", None)
+    saved["spec"]["paused"] = True
+    assert "paused" in linted([saved], tmp_path)
