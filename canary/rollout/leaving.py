@@ -94,7 +94,7 @@ def _unproved(it: Pass) -> str:
     """Return why the Deployment may not take over yet, "" when its revision is the stable one or was released."""
     target = it.target
     if target.revision.key not in (it.stable_key, it.memory.released):
-        return f"{target.revision.shown} is unproved; the stable revision or `release` lets it go on"
+        return f"{target.revision.named} is unproved; the stable revision or `release` lets it go on"
     return ""
 
 

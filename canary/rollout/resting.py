@@ -117,15 +117,22 @@ def _taken_back(it: Pass, notices: tuple[Notice, ...]) -> Decision:
 def _failed_before(it: Pass) -> Decision:
     if it.phase is Phase.FAILED and it.memory.why:
         return _rest(it, it.status, it.memory.why)
-    shown = it.target.revision.shown
-    return _rest(it, it.status, f"{shown} failed before and is not tried again; `retry` gives it a new rollout")
+    return _rest(it, it.status, f"{_named(it)} failed before and is not tried again; `retry` gives it a new rollout")
+
+
+def _named(it: Pass) -> str:
+    """Return the Deployment's revision at the beginning of a sentence: by its name where it had one before."""
+    revision, tested = it.target.revision, it.status.revision
+    if tested is not None and tested.key == revision.key:
+        revision = tested
+    return revision.named if revision.pin else f"{revision.named[0].upper()}{revision.named[1:]}"
 
 
 def _new(it: Pass) -> Decision:
     blocked = start_blocker(it)
     why_not = blocked or _pods_in_the_way(it)
     if why_not:
-        decision = _rest(it, it.status, f"{it.target.revision.shown} waits: {why_not}")
+        decision = _rest(it, it.status, f"{_named(it)} waits: {why_not}")
         target = target_at_rest(it, clear=not blocked and _is_config_alone(it))
         return replace(decision, wanted=replace(decision.wanted, target=target))
     return begin(it)

@@ -264,4 +264,4 @@ def _shown(it: Pass) -> str:
 
 
 def _name(revision: Revision) -> str:
-    return f"{revision.shown} ({revision.image})" if revision.image else revision.shown
+    return f"{revision.shown} ({revision.image})" if revision.image and revision.pin else revision.named

@@ -38,6 +38,13 @@ class Revision:
         head = self.pin or self.digest
         return f"{head}-{self.config}" if self.config else head
 
+    @property
+    def named(self) -> str:
+        """The same for a sentence: no hash while the pin is unknown, since people would meet it under another soon."""
+        if self.pin:
+            return self.shown
+        return f"another version ({self.image})" if self.image else "another version"
+
 
 class Result(StrEnum):
     """What one evaluation of one check said."""

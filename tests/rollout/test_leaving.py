@@ -128,6 +128,12 @@ def test_a_release_does_not_hold_for_the_next_revision() -> None:
     assert decision.because == ("Leaving waits: pin-new is unproved; the stable revision or `release` lets it go on")
 
 
+def test_an_unproved_version_that_has_no_name_yet_is_told_by_its_image() -> None:
+    decision = decided(LEFT, replace(LEAVING, target=a_target(replace(NEW, pin=""))))
+
+    assert "another version (app:2) is unproved" in decision.because
+
+
 @pytest.mark.parametrize("phase", [Phase.PROGRESSING, Phase.PAUSED, Phase.PROMOTING])
 def test_leaving_ends_a_rollout_first(phase: Phase) -> None:
     decision = decided(under_test(phase), replace(world_under_test(), leaving=True))

@@ -84,7 +84,7 @@ def test_a_push_is_stored_pinned_held_and_scaled_up_in_one_answer() -> None:
             a_plan(),
             at_rest(),
             replace(PUSHED, target=a_target(replace(NEW, pin=""))),
-            "new waits: the ReplicaSet of the new template was not seen yet",
+            "Another version (app:2) waits: the ReplicaSet of the new template was not seen yet",
             id="no pin",
         ),
         pytest.param(

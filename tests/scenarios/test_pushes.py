@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from canary.ports import DEPLOYMENT
+from canary.ports import CANARY, DEPLOYMENT
 from canary.rollout.phases import Phase
 from canary.sandbox.simulated import CRASHING
 from tests.builders import deployment, ref
@@ -30,6 +30,21 @@ async def test_a_push_in_mid_rollout_starts_again_with_the_newest(stage: Stage) 
     assert stage.weights == [0, 20, 50, 0, 20, 50, 0]
     assert stage.history == [("2.0", "superseded"), ("3.0", "promoted")]
     assert stage.serving == ["3.0"] * 3
+
+
+async def test_no_version_is_called_by_a_hash_that_nothing_else_bears(stage: Stage) -> None:
+    """The held Deployment has no ReplicaSet of what was pushed, hence no name of it yet."""
+    await stage.onboarded()
+    await stage.pushed("2.0")
+    first = stage.cluster.now(ref(CANARY))["status"]["revision"]
+    stage.push("3.0")
+    await stage.until_phase(Phase.SUCCEEDED)
+    second = stage.cluster.now(ref(CANARY))["status"]["revision"]
+    superseded = f"Superseded: another version ({image('3.0')}) came while {first} was at 20 %"
+    assert [(one.revision, one.message) for one in stage.status.history][1] == (first, superseded)
+    told = [note.text for note in stage.told.notes]
+    assert superseded in told
+    assert f"Rollout of {second} ({image('3.0')}) started" in "; ".join(told)
 
 
 async def test_two_pushes_in_mid_rollout(stage: Stage) -> None:
