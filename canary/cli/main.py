@@ -24,7 +24,7 @@ PLUGIN = "kubectl-canary"
 NO_FILES = ":4"
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.ENOENT)
 """Errors of files that say enough by themselves; the last is tempfile's too, without a name where no place is left."""
-BARRED = (errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR)
+BARRED = (errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP)
 """Those that are of a file only where they name it."""
 
 app = typer.Typer(

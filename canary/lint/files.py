@@ -41,7 +41,10 @@ def _is_made(document: Document) -> bool:
 
 def _texts(path: str) -> Iterator[tuple[str, str | Finding]]:
     if path == STDIN:
-        yield "<stdin>", _text(sys.stdin.buffer.read(LARGEST + 1), "<stdin>")
+        if sys.stdin is None:
+            yield "<stdin>", _unreadable("<stdin>", "a standard input that is closed")
+        else:
+            yield "<stdin>", _text(sys.stdin.buffer.read(LARGEST + 1), "<stdin>")
         return
     root = Path(path)
     if not root.exists():

@@ -18,8 +18,9 @@ import pytest
 from canary.cli import demo, main
 from canary.cli.printing import NotPrinted, taken_over
 from canary.errors import ConfigError, Unavailable
+from canary.lint.files import gathered
 from tests.builders import canary
-from tests.cli.process import PATIENCE_S, command, environment
+from tests.cli.process import PATIENCE_S, command, environment, run
 from tests.cli.watched_api import watched_api
 
 FULL, BROKEN, CLOSED = "No space left on device", "Broken pipe", "Bad file descriptor"
@@ -157,6 +158,25 @@ def test_a_file_that_cannot_be_used_is_named_with_the_reason(
     assert capsys.readouterr().err == "canary: /some/file cannot be used: Permission denied\n"
     assert status_of(raising(group), monkeypatch) == 1
     assert capsys.readouterr().err == f"canary: asked in vain\ncanary: a file cannot be used: {FULL}\n"
+
+
+def test_a_standard_input_that_is_closed_is_a_file_that_cannot_be_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    [finding] = gathered(["-"]).findings
+    assert (finding.rule, finding.place.file, finding.found) == (
+        "unreadable",
+        "<stdin>",
+        "a standard input that is closed",
+    )
+
+
+@pytest.mark.parametrize("name", ["n" * 300, "one.yaml/two"])
+def test_a_path_that_can_be_none_is_told(tmp_path: Path, name: str) -> None:
+    (tmp_path / "one.yaml").write_text("", encoding="utf-8")
+    done = run(tmp_path, "lint", tmp_path / name)
+    assert (done.status in (1, 2), "Traceback" in done.error, name in done.error) == (True, False, True), done
 
 
 def test_an_error_that_is_a_fault_of_ours_keeps_its_trace(monkeypatch: pytest.MonkeyPatch) -> None:
