@@ -32,7 +32,7 @@ def counters(workload: Workload) -> Counters:
 
     The total of gRPC is that filter's own and those errors. Kuma's default profile of MeshMetric (Basic) exports no
     statuses, and on a port of another protocol than grpc there is no filter: by the total of HTTP every fault would
-    pass for a success there, while without a total there is no data.
+    pass for a success there, while without a total there is no data, or there are the errors of HTTP alone.
     """
     answered = f"envoy_http_downstream_rq_xx{{{_of(workload)},{_inbound(workload, 'envoy_http_conn_manager_prefix')}"
     failed = f'{answered},envoy_response_code_class="5"}}'
