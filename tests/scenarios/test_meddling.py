@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from canary.errors import Rejected
 from canary.ports import CANARY, DEPLOYMENT, SERVICE
 from canary.rollout.model import Truth
 from canary.rollout.phases import Phase
@@ -215,6 +216,7 @@ async def test_a_mesh_that_is_uninstalled_holds_nobody(stage: Stage, word: str) 
     await stage.pushed("2.0", 20)
     stage.cluster.unregister(VIRTUAL_SERVICE)
     await stage.until(lambda: stage.ready_condition.reason == "MeshNotInstalled", within=5)
+    assert (stage.status.weight, stage.status.memory.weight_at) == (20, None), "nobody is sent to the canary any more"
     if word == "release":
         stage.cluster.remove(ref(CANARY))
         await stage.until(lambda: stage.status.message.startswith("Leaving waits"))
@@ -225,9 +227,31 @@ async def test_a_mesh_that_is_uninstalled_holds_nobody(stage: Stage, word: str) 
         assert stage.candidate == (3, False)
 
 
-async def test_a_users_route_that_is_deleted_holds_no_canary_that_leaves(stage: Stage) -> None:
+def front_door() -> Manifest:
     http = [{"route": [{"destination": {"host": "checkout", "port": {"number": 8080}}}]}]
-    await stage.onboarded(virtual_service("frontdoor", hosts=["checkout"], http=http), route={"name": "frontdoor"})
+    return virtual_service("frontdoor", hosts=["checkout"], http=http)
+
+
+async def test_a_users_route_that_takes_no_weight_0_keeps_the_pods_that_it_leads_to(stage: Stage) -> None:
+    def refuse(new: Manifest, old: Manifest | None) -> None:
+        if new["kind"] == VIRTUAL_SERVICE.kind:
+            raise Rejected("admission webhook denied the request: routes come from Git")
+
+    await stage.onboarded(front_door(), route={"name": "frontdoor"})
+    stage.push("2.0")
+    await stage.until(lambda: stage.status.observed_weight == 50)
+    stage.cluster.store.admission.append(refuse)
+    stage.command("abort")
+    await stage.until_phase(Phase.ROLLING_BACK, within=1)
+    await stage.rest(120)
+    assert (stage.status.observed_weight, stage.candidate) == (50, (2, True))
+    assert "weight 0 is not accepted yet" in stage.status.message
+    stage.cluster.store.admission.remove(refuse)
+    await stage.until(lambda: stage.candidate == (0, False))
+
+
+async def test_a_users_route_that_is_deleted_holds_no_canary_that_leaves(stage: Stage) -> None:
+    await stage.onboarded(front_door(), route={"name": "frontdoor"})
     stage.cluster.remove(ref(VIRTUAL_SERVICE, "frontdoor"))
     await stage.until(lambda: stage.ready_condition.reason == "RouteNotFound", within=5)
     stage.cluster.remove(ref(CANARY))
