@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
-from canary.controller import pods as podlist
+from canary.controller.apex import apex_now
 from canary.controller.commands import command_on
 from canary.controller.config import Config, config_faults, is_intact
-from canary.controller.drift import editor, setter
 from canary.controller.indexes import pods_of_sets, routed, sets_of
 from canary.controller.measure import Subject, pods_of
 from canary.controller.names import (
@@ -23,10 +22,10 @@ from canary.controller.names import (
 from canary.controller.refusals import refusals
 from canary.controller.revisions import key_in, revision_of
 from canary.controller.scalers import Scaler, scalers_of, seen
-from canary.controller.services import Around, is_narrow, look_around, narrowed, selects
-from canary.controller.sides import Sight, present_pods, primary_now, primary_pods, target_now
+from canary.controller.services import Around, look_around, narrowed
+from canary.controller.sides import Sight, primary_now, target_now
 from canary.ports import CONTROLLER_REVISION, DEPLOYMENT, NAMESPACE, Cluster, ref_of
-from canary.rollout.model import SOMEBODY, Apex, Command, Fault, Plan, Side, Status, World
+from canary.rollout.model import Command, Fault, Plan, Side, Status, World
 from canary.rollout.values import replace
 from meshes.contract import ANY, Kind, Manifest, ObjectRef, Route, RouteError, Seen, Workload, claiming, resolved
 
@@ -108,7 +107,7 @@ def _world(sight: Sight, live: Live) -> World:
         target=target_now(sight, live.target) if live.target is not None else None,
         primary=primary_now(sight, live.primary) if live.primary is not None else None,
         split=split,
-        apex=_apex(sight, live.around, live.target),
+        apex=apex_now(sight, live.around, live.target),
         canary_pin=(service["spec"].get("selector") or {}).get(HASH_LABEL, "") if service is not None else None,
         stored=frozenset(key for key, one in live.stored.items() if is_intact(cluster, sight.config, one)),
         generation=int(sight.canary["metadata"].get("generation", 1)),
@@ -255,43 +254,6 @@ def _others(sight: Sight, route: Route) -> Sequence[Manifest]:
     if own is not None:
         found[ref_of(own)] = own
     return [found[ref] for ref in sorted(found)]
-
-
-def _apex(sight: Sight, around: Around, target: Manifest | None) -> Apex:
-    if around.apex is None:
-        return Apex(exists=False, narrow=bool(around.others), primary_only=False)
-    services = (around.apex, *around.others)
-    pods = primary_pods(sight)
-    namespace = sight.plan.namespace
-    behind = [podlist.listed_behind(sight.cluster, namespace, one["metadata"]["name"]) for one in services]
-    wide = [one for one in services if not is_narrow(one, sight.plan.target)]
-    return Apex(
-        exists=True,
-        narrow=not wide,
-        wide=wide[0]["metadata"]["name"] if wide else "",
-        widened_by=_widened_by(wide[0]) if wide else SOMEBODY,
-        primary_only=all(podlist.only_lists(listed, pods) for listed in behind),
-        no_other=all(podlist.lists_no_other(listed, pods) for listed in behind),
-        unlisted=_unlisted(sight, target, services, behind) if wide and target is not None else "",
-    )
-
-
-def _unlisted(sight: Sight, target: Manifest, services: Sequence[Manifest], behind: Sequence[podlist.Listed]) -> str:
-    """Return the first Service whose requests would not all find the target's pods, "" for none.
-
-    One that is somebody else's by now is not waited for: it would never list them.
-    """
-    ready = [pod for pod in present_pods(sight.cluster, target) if podlist.is_ready(pod)]
-    for service, listed in zip(services, behind, strict=True):
-        if listed.ready and selects(service, sight.plan, target) and not all(listed.lists(pod) for pod in ready):
-            return str(service["metadata"]["name"])
-    return ""
-
-
-def _widened_by(service: Manifest) -> str:
-    """Return who owns the selector; who takes keys out of it need not own any, and is then the newest writer."""
-    by = setter(service, "selector")
-    return editor(service) if by == SOMEBODY else by
 
 
 def _terminating(cluster: Cluster, namespace: str) -> bool:

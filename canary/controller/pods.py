@@ -76,11 +76,6 @@ def _identities(pod: Manifest) -> set[str]:
     return {f"pod/{pod['metadata']['name']}", *([str(address)] if address else [])}
 
 
-def only_lists(listed: Listed, pods: Iterable[Manifest]) -> bool:
-    """Return whether a Service has ready endpoints, and none that is not one of these pods."""
-    return bool(listed.ready) and lists_no_other(listed, pods)
-
-
 def lists_no_other(listed: Listed, pods: Iterable[Manifest]) -> bool:
     """Return whether a Service has no ready endpoint that is not one of these pods; it may have none."""
     return listed.ready <= set().union(*(_identities(pod) for pod in pods))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -219,6 +219,12 @@ def selects(service: Manifest, plan: Plan, target: Manifest) -> bool:
     """Return whether a Service selects the target's pods, were it not for our labels in its selector."""
     labels = {**template_labels(target), **primary_labels(plan.target)}
     return is_selected(service["spec"].get("selector") or {}, labels)
+
+
+def picks(service: Manifest, pods: Iterable[Manifest]) -> bool:
+    """Return whether a Service selects one of these pods."""
+    selector = service["spec"].get("selector") or {}
+    return any(is_selected(selector, labels_of(pod)) for pod in pods)
 
 
 def _others(cluster: Cluster, plan: Plan, target: Manifest) -> tuple[Manifest, ...]:

@@ -28,7 +28,7 @@ def blocker(it: Pass) -> str:
     if it.primary.replicas == 0:
         return "the primary is at 0 replicas"
     if not (it.apex.narrow and it.apex.primary_only):
-        if it.apex.narrow and it.apex.no_other:
+        if it.apex.leads_nowhere:
             return "the Service reaches no ready pod of the primary"
         return "the Service reaches more than the primary's ready pods"
     return ""

@@ -83,10 +83,11 @@ class Primary:
 class Apex:
     """The apex and the other Services that match the target's pods.
 
-    `narrow`: the selectors of all of them select the primary alone. `primary_only`: their EndpointSlices list ready
-    pods of the primary and no other pod; `no_other`: no other pod, but maybe none at all. `wide` names the first that
-    is not narrow, "" for none; `widened_by` set its selector, as far as the API server tells. `unlisted` names the one
-    that leads somewhere, but not to each ready pod of the target's present template; "" for none, and while `narrow`.
+    `narrow`: the selectors of all of them select the primary alone. `primary_only`: the EndpointSlices of the apex, and
+    of each other that selects one, list ready pods of the primary, and none lists another pod; `no_other`: none lists
+    another pod, but maybe none at all. `wide` names the first that is not narrow, "" for none; `widened_by` set its
+    selector, as far as the API server tells. `unlisted` names the one that leads somewhere, but not to each ready pod
+    of the target's present template; "" for none, and while `narrow`.
     """
 
     exists: bool
@@ -96,6 +97,11 @@ class Apex:
     wide: str = ""
     widened_by: str = SOMEBODY
     unlisted: str = ""
+
+    @property
+    def leads_nowhere(self) -> bool:
+        """Whether requests find nobody: neither the candidate, nor a ready pod of the primary."""
+        return self.narrow and self.no_other and not self.primary_only
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from canary.controller.pods import Listed, PullErrors, is_ready, listed_behind, only_lists, trouble
+from canary.controller.pods import Listed, PullErrors, is_ready, listed_behind, lists_no_other, trouble
 from canary.ports import ENDPOINT_SLICE, POD
 from canary.rollout.model import Trouble
 from canary.sandbox.cluster import InMemoryCluster
@@ -68,7 +68,7 @@ async def test_ready_endpoints_are_listed_by_pod_or_address(cluster: InMemoryClu
 def test_a_service_lists_only_known_pods_or_not() -> None:
     known = [pod("a"), pod("b", podIP="10.0.0.2")]
     listed = [{"pod/a"}, {"pod/a", "10.0.0.2"}, {"pod/a", "pod/c"}, set()]
-    assert [only_lists(Listed(frozenset(one)), known) for one in listed] == [True, True, False, False]
+    assert [lists_no_other(Listed(frozenset(one)), known) for one in listed] == [True, True, False, True]
 
 
 def test_healthy_pods_are_no_trouble() -> None:

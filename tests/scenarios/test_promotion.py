@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from canary.controller.pods import listed_behind
 from canary.rollout.phases import Phase
 from canary.sandbox.simulated import CRASHING, NEVER_READY
-from tests.scenarios.stage import Stage, analysis
+from meshes.contract import Manifest
+from tests.builders import deployment, service
+from tests.scenarios.stage import Stage, analysis, image
 
 pytestmark = pytest.mark.looptime
 
@@ -118,6 +121,23 @@ async def test_each_raise_of_the_weight_says_what_let_it_rise(stage: Stage) -> N
         "Weight raised from 20 to 50 %, step 2 of 2: passed, "
         "success-rate is 100 % (at least 99 %): 0 bad of 1000 requests in 20 s",
     ]
+
+
+def versioned(tag: str, version: str) -> Manifest:
+    made = deployment(image=image(tag), replicas=None)
+    made["spec"]["template"]["metadata"]["labels"] = {"app": "checkout", "version": version}
+    return made
+
+
+async def test_a_service_of_a_label_that_only_a_newer_version_has_bars_no_rollout_of_it(stage: Stage) -> None:
+    """It leads to nobody until that version is promoted."""
+    await stage.onboarded(versioned("1.0", "v1"), service("next", selector={"app": "checkout", "version": "v2"}))
+    stage.cluster.apply(versioned("2.0", "v2"))
+    await stage.until_weight(20)
+    assert listed_behind(stage.client, "shop", "next").ready == frozenset()
+    await stage.until_serving("2.0")
+    assert stage.weights == [0, 20, 50, 0]
+    assert len(listed_behind(stage.client, "shop", "next").ready) == 3
 
 
 async def test_pods_that_must_be_ready_for_long_before_the_next_take_no_version_its_promotion(stage: Stage) -> None:
