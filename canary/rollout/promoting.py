@@ -67,4 +67,5 @@ def waiting(it: Pass) -> Decision:
     shown = status.revision.shown if status.revision else "the revision"
     if it.tested_key not in it.world.stored:
         return answer(it, status, f"Promoting {shown}: its stored template is missing", kept_target(it))
-    return answer(it, status, f"Promoting {shown}: {size}", kept_target(it))
+    held = "; the canary keeps its weight until the Service reaches one" if it.apex.leads_nowhere else ""
+    return answer(it, status, f"Promoting {shown}: {size}{held}", kept_target(it))

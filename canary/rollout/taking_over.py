@@ -6,7 +6,7 @@ from canary.rollout.evaluating import judge
 from canary.rollout.losses import lowered
 from canary.rollout.model import Decision, Side
 from canary.rollout.promoting import finalize, primary_took_over, progressed, waiting
-from canary.rollout.situation import Pass, with_weight
+from canary.rollout.situation import Pass, remember, with_weight
 from canary.rollout.stepping import pods_trouble, roll_back
 from canary.rollout.values import replace
 from canary.rollout.wanted import answer, confirmed, kept_target
@@ -29,10 +29,15 @@ def promoting(it: Pass) -> Decision:
         return finalize(it)
     it = it.on(progressed(it))
     if it.passed(it.memory.waiting_since, it.takeover_deadline):
-        ready = it.primary.ready if it.primary else 0
-        late = f"only {ready} of {it.primary_replicas} pods of the primary were ready with it"
-        reason = f" ({it.primary.trouble.because})" if it.primary and it.primary.trouble.because else ""
-        why = f"{late} within {it.takeover_deadline.total_seconds():g} s{reason}"
-        return confirmed(roll_back(it, why, judged.notices), Side.PRIMARY)
+        if not it.apex.leads_nowhere:
+            return confirmed(roll_back(it, _late(it), judged.notices), Side.PRIMARY)
+        it = it.on(remember(it.status, waiting_since=it.now))  # with weight 0 all requests would go to nobody
     decision = waiting(it)
     return replace(decision, notices=(*judged.notices, *decision.notices))
+
+
+def _late(it: Pass) -> str:
+    ready = it.primary.ready if it.primary else 0
+    late = f"only {ready} of {it.primary_replicas} pods of the primary were ready with it"
+    reason = f" ({it.primary.trouble.because})" if it.primary and it.primary.trouble.because else ""
+    return f"{late} within {it.takeover_deadline.total_seconds():g} s{reason}"

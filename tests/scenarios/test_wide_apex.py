@@ -57,7 +57,7 @@ async def test_beyond_it_the_candidate_goes_and_all_begins_again_at_the_first_st
         assert stage.weight == 50
         await stage.until_weight(0, within=12)
         assert ready_images(stage.cluster) == [image("2.0")] * 2, "drained before they go"
-        await stage.until(lambda: stage.candidate == (0, False), within=30)
+        await stage.until(lambda: stage.candidate == (0, False), within=45)  # passes are refused, and up to 10 s apart
         await stage.rest(120)
         assert (stage.status.phase, stage.status.step, stage.weight) == (Phase.PROGRESSING, -1, 0)
         assert (stage.candidate, stage.serving) == ((0, False), ["1.0"] * 3)
@@ -104,6 +104,28 @@ async def test_a_primary_without_ready_pods_takes_nothing_from_the_canary_that_s
         lose_primary(stage)
         await stage.until(lambda: stage.serving == ["1.0"] * 3)
         await stage.rest(slices_late)
+    await stage.until_serving("2.0")
+    assert stage.weights == [0, 20, 50, 0]
+
+
+async def test_a_late_promotion_takes_nothing_from_the_canary_while_no_pod_of_the_primary_is_ready(
+    stage: Stage,
+) -> None:
+    await stage.onboarded(progressDeadline="2m")
+    await stage.pushed("2.0", 50)
+    stage.runtime.choose = never_ready
+    await stage.until_phase(Phase.PROMOTING)
+    with stage.watch.blind():
+        lose_primary(stage)
+        await stage.rest(30)
+        stage.client.requests.clear()
+        await stage.rest(600)
+        assert (stage.serving, stage.weight, stage.status.phase) == ([], 50, Phase.PROMOTING)
+        assert "the canary keeps its weight until the Service reaches one" in stage.status.message
+        assert stage.client.requests.writes <= 600 / 20 + 600 / 120, "one an evaluation, and one a deadline"
+        stage.runtime.choose = None
+        lose_primary(stage)
+        await stage.until(lambda: stage.serving == ["2.0"] * 3)
     await stage.until_serving("2.0")
     assert stage.weights == [0, 20, 50, 0]
 
