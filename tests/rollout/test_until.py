@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -10,7 +11,19 @@ from canary.rollout.model import NoData, Plan, Stage, Status, World
 from canary.rollout.phases import Phase
 from canary.rollout.situation import Pass
 from canary.rollout.until import waits_until
-from tests.rollout.builders import T0, a_plan, a_world, at, at_rest, decided, under_test, world_under_test
+from meshes.contract import Seen
+from tests.rollout.builders import (
+    NEW,
+    T0,
+    a_plan,
+    a_primary,
+    a_world,
+    at,
+    at_rest,
+    decided,
+    under_test,
+    world_under_test,
+)
 
 PLAN = a_plan()
 SETTLE, DRAIN = PLAN.timing.settle.total_seconds(), PLAN.timing.drain.total_seconds()
@@ -64,6 +77,15 @@ def going(phase: Phase, accepted: float) -> Status:
 )  # fmt: skip
 def test_each_wait_tells_its_moment(what: str, status: Status, expected: float | None) -> None:
     assert until(status) == expected, what
+
+
+def test_the_primary_is_awaited_for_as_long_as_its_pods_must_be_ready_besides() -> None:
+    promoting = under_test(Phase.PROMOTING, memory_waiting_since=at(0))
+    primary = a_primary(NEW, ready=1, rolled_out=False, min_ready=timedelta(seconds=300))
+    world = world_under_test(primary=primary, split=Seen(weight=None, accepted=False))
+    assert until(promoting, world=world) == 600 + 300
+    late = decided(replace(promoting, memory=replace(promoting.memory, primary_ready=1)), world, PLAN, 899.5)
+    assert (late.status.phase, late.again_in) == (Phase.PROMOTING, timedelta(seconds=0.5))
 
 
 def test_patience_without_an_end_has_no_moment() -> None:

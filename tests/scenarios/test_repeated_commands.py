@@ -6,6 +6,7 @@ import pytest
 
 from canary.ports import CANARY, DEPLOYMENT
 from canary.rollout.phases import Phase
+from canary.rollout.repeats import MOST
 from canary.sandbox.simulated import NEVER_READY
 from meshes.contract import Kind
 from tests.scenarios.stage import Stage
@@ -138,6 +139,29 @@ async def test_pauses_and_resumes_without_end_are_all_carried_out_and_told_of_fi
     assert "`pause` was carried out 5 times within an hour by alice" in stage.told.notes[-1].text
     [contested] = [one for one in stage.status.conditions if one.type == "Contested"]
     assert contested.reason == "CommandContested"
+
+
+async def test_one_that_was_carried_out_often_is_answered_when_it_changes_nothing(stage: Stage) -> None:
+    await under_way(stage)
+    for _ in range(MOST):
+        stage.command("pause")
+        await stage.until_phase(Phase.PAUSED, within=1)
+        stage.command("resume")
+        await stage.until_phase(Phase.PROGRESSING, within=1)
+    stage.forget()
+    stage.command("resume")
+    await stage.rest(1)
+    assert stage.reasons == ["CommandRefused"]
+
+
+async def test_each_rollout_that_is_aborted_is_told_however_many_there_are(stage: Stage) -> None:
+    await stage.onboarded()
+    for number in range(MOST + 2):
+        await stage.pushed(f"2.{number}", 20)
+        stage.command("abort")
+        await stage.until_phase(Phase.FAILED)
+    assert slack(stage).count("RolledBack") == MOST + 2
+    assert "CommandContested" not in stage.reasons
 
 
 async def test_what_was_refused_is_not_the_last_command(stage: Stage) -> None:

@@ -17,7 +17,7 @@ from canary.sandbox.calls import Verb
 from meshes.contract import Manifest
 from tests.builders import ref
 from tests.embedded import pods_of
-from tests.scenarios.stage import Stage
+from tests.scenarios.stage import Stage, analysis
 
 pytestmark = pytest.mark.looptime
 
@@ -124,8 +124,9 @@ async def test_a_hold_that_may_not_be_put_back_for_long_is_one_loss(stage: Stage
         if new["kind"] == DEPLOYMENT.kind and new["spec"].get("paused"):
             raise Rejected("admission webhook denied the request: nothing is paused here")
 
-    await stage.onboarded()
+    await stage.onboarded(analysis=analysis({"weight": 50, "duration": "3m"}))
     await stage.pushed("2.0", 50)
+    await stage.rest(120)
     let_go(stage)
     stage.cluster.store.admission.append(refuse)
     await stage.rest(120)
