@@ -31,7 +31,8 @@ def promoting(it: Pass) -> Decision:
     if it.passed(it.memory.waiting_since, it.takeover_deadline):
         if not it.apex.leads_nowhere:
             return confirmed(roll_back(it, _late(it), judged.notices), Side.PRIMARY)
-        it = it.on(remember(it.status, waiting_since=it.now))  # with weight 0 all requests would go to nobody
+        # With weight 0 all requests would go to nobody. Its pods are counted anew once they are back.
+        it = it.on(remember(it.status, waiting_since=it.now, primary_ready=0))
     decision = waiting(it)
     return replace(decision, notices=(*judged.notices, *decision.notices))
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from canary.rollout.model import NoData, Plan, Stage, Status, World
+from canary.rollout.model import Apex, NoData, Plan, Stage, Status, World
 from canary.rollout.phases import Phase
 from canary.rollout.situation import Pass
 from canary.rollout.until import waits_until
@@ -86,6 +86,17 @@ def test_the_primary_is_awaited_for_as_long_as_its_pods_must_be_ready_besides() 
     assert until(promoting, world=world) == 600 + 300
     late = decided(replace(promoting, memory=replace(promoting.memory, primary_ready=1)), world, PLAN, 899.5)
     assert (late.status.phase, late.again_in) == (Phase.PROMOTING, timedelta(seconds=0.5))
+
+
+def test_the_primary_is_awaited_anew_while_none_of_its_pods_is_ready() -> None:
+    """And what was ready with the version before, that is ready again, is progress."""
+    promoting = under_test(Phase.PROMOTING, memory_waiting_since=at(0), memory_primary_ready=2)
+    nowhere = Apex(exists=True, narrow=True, primary_only=False, no_other=True)
+    world = world_under_test(primary=a_primary(NEW, ready=0, rolled_out=False), apex=nowhere)
+    late = decided(promoting, world, PLAN, 600).status
+    assert (late.phase, late.waits_until) == (Phase.PROMOTING, at(600 + 600))
+    back = world_under_test(primary=a_primary(NEW, ready=1, rolled_out=False))
+    assert decided(late, back, PLAN, 1199).status.waits_until == at(1199 + 600)
 
 
 def test_patience_without_an_end_has_no_moment() -> None:

@@ -113,8 +113,9 @@ async def test_a_late_promotion_takes_nothing_from_the_canary_while_no_pod_of_th
 ) -> None:
     await stage.onboarded(progressDeadline="2m")
     await stage.pushed("2.0", 50)
-    stage.runtime.choose = never_ready
-    await stage.until_phase(Phase.PROMOTING)
+    first = iter([PodBehaviour()])
+    stage.runtime.choose = lambda pod: never_ready(pod) and next(first, NEVER_READY)
+    await stage.until(lambda: stage.status.memory.primary_ready == 1)
     with stage.watch.blind():
         lose_primary(stage)
         await stage.rest(30)
