@@ -62,6 +62,7 @@ primaries = st.builds(
     foreground=st.booleans(),
     orphaned=st.booleans(),
     left_alone=st.booleans(),
+    min_ready=st.sampled_from([timedelta(0), timedelta(seconds=2**31 - 1)]),
 )
 commands = st.builds(Command, name=st.none() | st.sampled_from(CommandName), text=st.just("x"), by=st.just("ann"))
 worlds = st.builds(
@@ -70,7 +71,12 @@ worlds = st.builds(
     primary=st.none() | primaries,
     split=st.builds(Seen, weight=st.none() | weights, accepted=st.booleans()),
     apex=st.builds(
-        Apex, exists=st.booleans(), narrow=st.booleans(), primary_only=st.booleans(), no_other=st.booleans()
+        Apex,
+        exists=st.booleans(),
+        narrow=st.booleans(),
+        primary_only=st.booleans(),
+        no_other=st.booleans(),
+        unlisted=st.sampled_from(["", "checkout"]),
     ),
     canary_pin=st.sampled_from([None, "", OLD.pin, NEW.pin]),
     stored=st.frozensets(st.sampled_from(["old", "new"])),
@@ -78,6 +84,7 @@ worlds = st.builds(
     command=st.none() | commands,
     leaving=st.booleans(),
     namespace_terminating=st.booleans(),
+    no_split=st.booleans(),
     faults=st.lists(st.builds(Fault, reason=st.just("RouteConflict"), message=st.just("m")), max_size=1).map(tuple),
 )
 memories = st.builds(
