@@ -17,7 +17,7 @@ import typer
 
 from canary import __version__
 from canary.cli.loading import Commands
-from canary.cli.printing import taken_over
+from canary.cli.printing import NobodyReads, taken_over
 from canary.errors import CanaryError
 
 PLUGIN = "kubectl-canary"
@@ -97,8 +97,8 @@ def _ended(command: Callable[[], object]) -> str | int | None:
                 raise
             texts = [text for text in found if text is not None]
         if fault := printed.finish():
-            texts.append(str(fault))
-    for text in dict.fromkeys(texts):
+            texts.append(_text(fault) or "")
+    for text in dict.fromkeys(filter(None, texts)):
         print(f"canary: {text}", file=sys.stderr)
     return 1 if texts else status
 
@@ -113,7 +113,9 @@ def _each(error: BaseException) -> Iterator[BaseException]:
 
 
 def _text(error: BaseException) -> str | None:
-    """Return what a person is told of an error, None for a fault of ours, of which the trace tells more."""
+    """Return what a person is told of an error, "" for nothing, None for a fault of ours, whose trace tells more."""
+    if isinstance(error, NobodyReads):
+        return ""
     if isinstance(error, CanaryError):
         return str(error)
     if isinstance(error, OSError) and (error.errno in FULL or (error.errno in BARRED and error.filename)):

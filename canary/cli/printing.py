@@ -1,6 +1,7 @@
 """Standard output that says when it cannot be written: a full disk, a pipe that nobody reads any more, a closed one.
 
-What a program reads of a command, it has whole or the exit status says that it has not.
+What a program reads of a command, it has whole or the exit status says that it has not. Of a pipe that nobody reads any
+more nothing is said.
 """
 
 from __future__ import annotations
@@ -22,6 +23,10 @@ class NotPrinted(CanaryError):
     """Standard output could not be written."""
 
 
+class NobodyReads(NotPrinted):
+    """Who read the pipe has seen enough, as `head` has: nothing to tell anybody of."""
+
+
 class Printed:
     """Stands before a stream. Whatever writes to it gets a CanaryError for what the stream does not take.
 
@@ -40,13 +45,13 @@ class Printed:
     def write(self, text: str) -> int:
         """Write a text. Raises NotPrinted, again and again once it was raised."""
         if self._closed and text:
-            self.fault = _not_printed(CLOSED)
+            self.fault = _not_printed(OSError(errno.EBADF, CLOSED))
         if self.fault is not None:
             raise self.fault
         try:
             return self._stream.write(self._in_its_letters(text))
         except OSError as error:
-            self.fault = _not_printed(error.strerror)
+            self.fault = _not_printed(error)
             raise self.fault from error
 
     def _in_its_letters(self, text: str) -> str:
@@ -61,7 +66,7 @@ class Printed:
         try:
             self._stream.flush()
         except OSError as error:
-            self.fault = _not_printed(error.strerror)
+            self.fault = _not_printed(error)
             raise self.fault from error
 
     def finish(self) -> NotPrinted | None:
@@ -81,8 +86,9 @@ class Printed:
         os.close(nowhere)
 
 
-def _not_printed(why: str | None) -> NotPrinted:
-    return NotPrinted(f"standard output cannot be written: {why or 'it does not say why'}; not all was printed")
+def _not_printed(error: OSError) -> NotPrinted:
+    why = f"standard output cannot be written: {error.strerror or 'it does not say why'}; not all was printed"
+    return NobodyReads(why) if error.errno == errno.EPIPE else NotPrinted(why)
 
 
 @contextmanager
