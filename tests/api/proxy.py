@@ -42,6 +42,9 @@ class Between:
     async def answered(self, asked: Request) -> None:
         """The client has been sent the whole answer."""
 
+    def over(self, asked: Request) -> None:
+        """The request that `instead` was asked about is over, however it ended."""
+
 
 @asynccontextmanager
 async def proxy(upstream: str, between: Between) -> AsyncIterator[str]:
@@ -81,6 +84,8 @@ class _Carrier:
             if request.transport is not None:
                 request.transport.abort()
             return web.Response()
+        finally:
+            self._between.over(asked)
 
     async def _passed_on(self, request: web.BaseRequest, asked: Request) -> web.StreamResponse:
         headers = _end_to_end(request.headers)

@@ -51,7 +51,8 @@ class Victim:
     """Controllers for one namespace, each killed at an effect of a kind that none was killed at before, while armed.
 
     `spared` are kinds that it is never killed at, `killed_at` those that it was, in order. What brings the lease to
-    the next one at once is an administrator: how long it waits for that otherwise is another test's.
+    the next one at once is an administrator: how long it waits for that otherwise is another test's. `turn` is held by
+    the one write that is under way: another would have its effect while its controller is killed at the first.
     """
 
     it: Harness
@@ -61,6 +62,7 @@ class Victim:
     armed: bool = False
     killed_at: list[str] = field(default_factory=list)
     _dying_until: float = 0.0
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     _heirs: set[asyncio.Task[None]] = field(default_factory=set)
 
     def start(self) -> Process:
@@ -107,12 +109,21 @@ class Killing(Between):
 
     def __init__(self) -> None:
         self.victims: dict[str, Victim] = {}
+        self._held: dict[int, asyncio.Lock] = {}
 
     async def instead(self, asked: Request) -> web.Response | None:
         victim = self.victims.get(asked.namespace)
-        if victim is not None and victim.dying and asked.writes:
+        if victim is None or not asked.writes:
+            return None
+        await victim.turn.acquire()
+        self._held[id(asked)] = victim.turn
+        if victim.dying:
             raise Cut
         return None
+
+    def over(self, asked: Request) -> None:
+        if turn := self._held.pop(id(asked), None):
+            turn.release()
 
     async def done(self, asked: Request) -> None:
         victim = self._victim(asked)
