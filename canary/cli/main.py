@@ -22,7 +22,7 @@ from canary.errors import CanaryError
 
 PLUGIN = "kubectl-canary"
 NO_FILES = ":4"
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.ENOENT)
+SAY_ENOUGH = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.ENOENT)
 """Errors of files that say enough by themselves; the last is tempfile's too, without a name where no place is left."""
 BARRED = (errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP)
 """Those that are of a file only where they name it."""
@@ -118,6 +118,6 @@ def _text(error: BaseException) -> str | None:
         return ""
     if isinstance(error, CanaryError):
         return str(error)
-    if isinstance(error, OSError) and (error.errno in FULL or (error.errno in BARRED and error.filename)):
+    if isinstance(error, OSError) and (error.errno in SAY_ENOUGH or (error.errno in BARRED and error.filename)):
         return f"{error.filename or 'a file'} cannot be used: {error.strerror}"
     return None

@@ -59,9 +59,8 @@ def _read(route: Route, live: Manifest) -> Share:
     rules = GRAMMAR.entries_of(live)
     sent_to = {GRAMMAR.side(route, item) for rule in rules for item in GRAMMAR.items_of(rule)}
     if Side.CANARY not in sent_to and _full(route, live):
-        return Share(
-            percent=0
-        )  # nothing can be written, and what takes the canary's traffic away is not to wait for it
+        # Nothing can be written, and what takes the canary's traffic away is not to wait for it.
+        return Share(percent=0)
     return Share(percent=None, because="it has no rule for every request")
 
 
