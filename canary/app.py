@@ -27,10 +27,11 @@ from canary.controller import scalers
 from canary.controller.announcing import Announcer
 from canary.controller.asking import Asker
 from canary.controller.config import Configs
+from canary.controller.due import Key
 from canary.controller.echoes import Echoes
 from canary.controller.grouping import Grouper
 from canary.controller.leader import Elector, Guarded
-from canary.controller.queue import Handler, Key, KeyQueue, is_expected
+from canary.controller.queue import Handler, KeyQueue, is_expected
 from canary.controller.reconcile import Reconciler
 from canary.controller.shim import Shim
 from canary.controller.tell import Teller

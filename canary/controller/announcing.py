@@ -13,7 +13,7 @@ from datetime import timedelta
 import structlog
 
 from canary.controller import lines
-from canary.controller.queue import Key
+from canary.controller.due import Key
 from canary.controller.tell import About, Teller
 from canary.rollout.model import Notice
 

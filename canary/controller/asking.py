@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol
 
+from canary.controller.due import Key
+from canary.controller.haste import Haste
 from canary.controller.measure import Measurement, answer
-from canary.controller.queue import Key
 from canary.rollout.model import Answer, Plan, Question, Side, Status
 from canary.rollout.verdict import fails, sound
 
@@ -25,20 +25,13 @@ class Errand:
     moment: Hashable
 
 
-class Wake(Protocol):
-    """Asks for a pass over a canary, before all others that wait if `first`."""
-
-    def __call__(self, key: Key, *, first: bool) -> None:
-        """Ask for it."""
-
-
 class Asker:
     """Runs errands. `start` asks for a run of this object with a key, `wake` for a pass with the answers.
 
     Answers by which a check fails go first: traffic is likely to be taken away for them. The rules decide that.
     """
 
-    def __init__(self, *, start: Callable[[Key], None], wake: Wake) -> None:
+    def __init__(self, *, start: Callable[[Key], None], wake: Callable[[Key, Haste], None]) -> None:
         self._start = start
         self._wake = wake
         self._errands: dict[Key, Errand] = {}
@@ -76,7 +69,7 @@ class Asker:
         finally:
             del self._errands[key]
         self._found[key] = (errand.moment, answers)
-        self._wake(key, first=_is_bad(errand.measurement.plan, answers))
+        self._wake(key, Haste.FIRST if _is_bad(errand.measurement.plan, answers) else Haste.REST)
         return None
 
 

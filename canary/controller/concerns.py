@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Hashable, Iterator
 
+from canary.controller.due import Key
 from canary.controller.names import target_of
-from canary.controller.queue import Key
 from meshes.contract import Manifest
 
 

@@ -13,8 +13,8 @@ from datetime import timedelta
 
 from canary.contents import content_of, hashed
 from canary.controller.copies import CopyRefused, copies_in, copy_ref
+from canary.controller.due import Key
 from canary.controller.names import is_ours, uid_of
-from canary.controller.queue import Key
 from canary.controller.references import KINDS, Reference, references
 from canary.errors import CanaryError
 from canary.ports import POD, SECRET, Change, Cluster, Watched

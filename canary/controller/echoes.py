@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from canary.controller.due import Key
+from canary.controller.haste import Haste
 from canary.controller.merge import exact
-from canary.controller.queue import Key
 from canary.ports import Change, Watched
 from meshes.contract import Manifest
 
@@ -31,9 +32,9 @@ class _Write:
 
 
 class Echoes:
-    """The statuses that passes write. `wake` asks for a pass over a key."""
+    """The statuses that passes write. `wake` asks for a pass over a key, with such haste."""
 
-    def __init__(self, *, wake: Callable[[Key], None]) -> None:
+    def __init__(self, *, wake: Callable[[Key, Haste], None]) -> None:
         self.wake = wake
         self._writes: dict[Key, _Write] = {}
 
@@ -67,7 +68,7 @@ class Echoes:
             write.ended = True
             self._writes[key] = write
         elif write.came and not write.final:
-            self.wake(key)
+            self.wake(key, Haste.REST)
 
     def forget(self, key: Key) -> None:
         """Expect nothing any more of a canary that is gone."""

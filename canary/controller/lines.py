@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 
 import structlog
 
-from canary.controller.queue import Key
+from canary.controller.due import Key
 from canary.rollout.model import Notice, Status
 
 log = structlog.get_logger()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from canary.controller.queue import Key
+from canary.controller.due import Key
 from canary.ports import Clock
 from canary.rollout.model import Target
 

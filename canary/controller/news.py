@@ -1,6 +1,7 @@
 """Which changes of an object are news: many are of fields that nobody looks at, such as a controller's own counts.
 
-Kept for each object is its newest state, which the caches have anyway. Not its job: whom a change concerns (watch).
+Kept for each object is its newest state, which the caches have anyway: it also tells how much of a hurry a change is.
+Not its job: whom a change concerns (watch).
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from canary.controller.haste import Haste, haste_of
 from canary.ports import DEPLOYMENT, ENDPOINT_SLICE, POD, REPLICA_SET, Change, Watched
 from meshes.contract import Kind, Manifest, ObjectRef
 
@@ -25,18 +27,25 @@ class News:
         """The number of objects of which a state is kept."""
         return len(self._newest)
 
-    def has(self, event: Watched) -> bool:
-        """Return whether the event tells anything that a pass looks at; of other kinds all do, and each first sight."""
+    def of(self, event: Watched) -> Haste | None:
+        """Return how much of a hurry an event is; None when it tells nothing that a pass looks at.
+
+        Of other kinds all tell something, and so does each first sight.
+        """
         read = _READ.get(event.ref.kind)
         if read is None:
-            return True
+            return haste_of(event, None)
         before = self._newest.pop(event.ref, None)
         if event.change is Change.DELETED:
-            return True
+            return Haste.REST
         self._newest[event.ref] = event.manifest
-        return before is None or not (
-            _identity(before) == _identity(event.manifest) and read(before) == read(event.manifest)
-        )
+        if before is not None and _read_of(before, read) == _read_of(event.manifest, read):
+            return None
+        return haste_of(event, before)
+
+
+def _read_of(manifest: Manifest, read: Callable[[Manifest], Mapping[str, Any]]) -> Mapping[str, Any]:
+    return {"identity": _identity(manifest), "read": read(manifest)}
 
 
 def _identity(manifest: Manifest) -> dict[str, Any]:

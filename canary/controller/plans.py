@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from canary.controller.due import Key
 from canary.controller.moving import in_force, with_objects
 from canary.controller.names import target_of
-from canary.controller.queue import Key
 from canary.controller.tell import is_generated
 from canary.errors import ConfigError
 from canary.rollout.model import Plan, ServicePlan, Status, Timing

@@ -1,11 +1,7 @@
 """Which canary is looked at when: one pass at a time for a key, many keys at once, repeats folded into one.
 
-Who is known to be in a hurry comes first, and who was served in the last seconds after all others, longest ago first.
-When hundreds of canaries are told of something in the same second, each has its first pass, which takes a bad version's
-traffic away, before any has the next ones, which tidy up after it; nobody waits for ever.
-
-Not its job: what a pass does. A pass that fails is tried again after a delay that doubles with each failure, has
-jitter, and never passes ten seconds.
+Not its job: in which order they come (due), and what a pass does. A pass that fails is tried again after a delay that
+doubles with each failure, has jitter, and never passes ten seconds.
 """
 
 from __future__ import annotations
@@ -15,26 +11,19 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from heapq import heappop, heappush
-from itertools import count
 
+from canary.controller.due import Due, Key
+from canary.controller.haste import Haste
 from canary.errors import CanaryError, Conflict, Unavailable
 
 FIRST_DELAY_S = 0.2
 LONGEST_DELAY_S = 10.0
-FIRST = -1.0
 LONGEST_COURTESY_S = 1.0
-"""How long a queue waits at most for one that goes first, and a pass that gives way for those that wait."""
+"""How long a queue waits at most for one that goes first, and a pass that gives way for those in a hurry."""
 SHORT_TURN_S = 0.003
 """A turn of the event loop that takes longer tells that those under way keep the processor busy."""
 LONGEST_TURNS_S = 0.03
 """How long the next pass waits at most for a short turn."""
-SERVED_S = 3.0
-"""How long a key that was served comes after those that were not."""
-
-Key = tuple[str, str]
-"""Namespace and name."""
-
 Handler = Callable[[Key], Awaitable[timedelta | None]]
 """One pass over a key. It returns when to look again without an event, None for never."""
 
@@ -46,7 +35,8 @@ OnFailure = Callable[[Key, Exception, float], None]
 class _Entry:
     dirty: bool = False
     running: bool = False
-    first: bool = False
+    haste: Haste = Haste.REST
+    had: Haste = Haste.REST
     failures: int = 0
     hurried: bool = False
     cut: bool = False
@@ -78,12 +68,10 @@ class KeyQueue:
         self._at_once = at_once
         self._after = after
         self._entries: dict[Key, _Entry] = {}
-        self._due: list[tuple[float, int, Key]] = []
-        self._order = count()
-        self._served: dict[Key, float] = {}
+        self._due = Due()
         self._wake = asyncio.Event()
-        self._calm = asyncio.Event()
-        self._calm.set()
+        self._calm, self._unhurried = asyncio.Event(), asyncio.Event()
+        self._notice()
         self._running = 0
 
     def __len__(self) -> int:
@@ -94,17 +82,20 @@ class KeyQueue:
     def oldest_s(self) -> float:
         """How long the key that waits longest has been due, in seconds; 0 when none waits."""
         now = asyncio.get_running_loop().time()
-        return max((now - self._entries[key].due_at for _, _, key in self._due), default=0.0)
+        return max((now - self._entries[key].due_at for key in self._due), default=0.0)
 
-    def add(self, key: Key, *, first: bool = False) -> None:
-        """Ask for a pass over `key` as soon as may be; while one runs, for one more after it. `first` of all that wait.
+    def add(self, key: Key, haste: Haste = Haste.REST) -> None:
+        """Ask for a pass over `key` as soon as may be; while one runs, for one more after it. The most `haste` counts.
 
         The delay after a failure is cut short once; what comes then waits for its end, for events may come from the
         failing passes themselves.
         """
         entry = self._entries.setdefault(key, _Entry())
-        entry.first = entry.first or first
+        more, entry.haste = haste < entry.haste, min(entry.haste, haste)
         if entry.dirty:
+            if more and key in self._due:
+                self._due.put(key, entry.haste, entry.due_at)
+                self._notice()
             return
         if entry.running:
             entry.dirty = True
@@ -127,10 +118,16 @@ class KeyQueue:
 
     def _is_due(self, key: Key, entry: _Entry) -> None:
         entry.due_at = asyncio.get_running_loop().time()
-        self._calm.clear()
-        served = self._served.get(key, 0.0)
-        lately = served if served > entry.due_at - SERVED_S else 0.0
-        heappush(self._due, (FIRST if entry.first else lately, next(self._order), key))
+        self._due.put(key, entry.haste, entry.due_at)
+        self._notice()
+
+    def _notice(self) -> None:
+        """Wake those that wait until no key is due, or none that is in a hurry."""
+        for event, waits in ((self._calm, len(self._due) > 0), (self._unhurried, self._due.hurried)):
+            if waits:
+                event.clear()
+            else:
+                event.set()
 
     def add_after(self, key: Key, delay_s: float) -> None:
         """Ask for a pass in `delay_s` seconds, unless one is asked for before."""
@@ -157,19 +154,23 @@ class KeyQueue:
                     while self._due and self._running < self._at_once:
                         if self._after is not None:
                             await self._after.quiet()
-                        _, _, key = heappop(self._due)
-                        entry = self._entries[key]
-                        entry.dirty, entry.running, entry.first = False, True, False
-                        self._running += 1
-                        self._is_served(key)
+                        key, entry = self._begin()
                         passes.create_task(self._work(key, entry), name=f"pass {key[0]}/{key[1]}")
-                        if not self._due:
-                            self._calm.set()
+                        self._notice()
                         await self._short_turn()
         finally:
             for entry in self._entries.values():
                 if entry.timer is not None:
                     entry.timer.cancel()
+
+    def _begin(self) -> tuple[Key, _Entry]:
+        """Take the key that is to begin next from those that wait; there is one."""
+        key = self._due.take(asyncio.get_running_loop().time())
+        entry = self._entries[key]
+        entry.dirty, entry.running = False, True
+        entry.had, entry.haste = entry.haste, Haste.REST
+        self._running += 1
+        return key, entry
 
     async def _short_turn(self) -> None:
         """Wait while those under way keep the processor busy: one more would only hold all of them up.
@@ -186,41 +187,40 @@ class KeyQueue:
             turned = now
 
     async def give_way(self, key: Key | None = None) -> bool:
-        """Within a pass, let those begin that wait, for at most LONGEST_COURTESY_S seconds; none is kept out by it.
+        """Within a pass, let those begin that are in a hurry, for at most LONGEST_COURTESY_S; none is kept out by it.
 
         A pass over `key` waits no longer than until it is asked for again. Return whether there were any.
         """
-        if not self._due:
+        if self._unhurried.is_set():
             return False
+        entry = self._entries.get(key) if key is not None else None
         self._running -= 1
         self._wake.set()
         try:
-            await self.quiet(key)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LONGEST_COURTESY_S):
+                    await (self._unhurried.wait() if entry is None else self._unhurried_or_asked(entry))
         finally:
             self._running += 1
         return True
 
-    async def quiet(self, key: Key | None = None) -> None:
-        """Wait until every key that is due has a worker, for at most LONGEST_COURTESY_S seconds.
-
-        A pass over `key` waits no longer than until it is asked for again.
-        """
-        entry = self._entries.get(key) if key is not None else None
+    async def quiet(self) -> None:
+        """Wait until every key that is due has a worker, for at most LONGEST_COURTESY_S seconds."""
         with suppress(TimeoutError):
             async with asyncio.timeout(LONGEST_COURTESY_S):
-                await (self._calm.wait() if entry is None else self._calm_or_asked(entry))
+                await self._calm.wait()
 
-    async def _calm_or_asked(self, entry: _Entry) -> None:
-        """Wait until every key that is due has a worker, or this one is asked for."""
+    async def _unhurried_or_asked(self, entry: _Entry) -> None:
+        """Wait until no key that is in a hurry waits for a worker, or this one is asked for."""
         if entry.dirty:
             return
         asked = entry.asked = asyncio.get_running_loop().create_future()
-        calm = asyncio.ensure_future(self._calm.wait())
+        unhurried = asyncio.ensure_future(self._unhurried.wait())
         try:
-            await asyncio.wait((asked, calm), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((asked, unhurried), return_when=asyncio.FIRST_COMPLETED)
         finally:
             entry.asked = None
-            calm.cancel()
+            unhurried.cancel()
 
     def is_outdated(self, key: Key) -> bool:
         """Return whether a pass that let others go first had better end, since its key was asked for again meanwhile.
@@ -235,15 +235,9 @@ class KeyQueue:
 
     def does_not_count(self, key: Key) -> None:
         """Note that the pass over `key` which is under way was none that it waited for: the next comes in its place."""
-        self._served.pop(key, None)
-
-    def _is_served(self, key: Key) -> None:
-        """Note when the key was served, and forget those of long ago."""
-        now = asyncio.get_running_loop().time()
-        self._served.pop(key, None)
-        self._served[key] = now  # the order of the dict is that of the times
-        while (oldest := next(iter(self._served))) != key and self._served[oldest] < now - SERVED_S:
-            del self._served[oldest]
+        self._due.does_not_count(key)
+        entry = self._entries[key]
+        entry.haste = min(entry.haste, entry.had)
 
     async def _work(self, key: Key, entry: _Entry) -> None:
         again_s: float | None = None

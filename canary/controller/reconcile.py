@@ -21,6 +21,7 @@ from canary.controller.asking import Errand, moment_of
 from canary.controller.config import WHILE_FILLING
 from canary.controller.confirm import look_again
 from canary.controller.drift import Drift
+from canary.controller.due import Key
 from canary.controller.jumps import Jumps
 from canary.controller.measure import Measurement
 from canary.controller.memo import Memo
@@ -31,7 +32,6 @@ from canary.controller.newcomers import SOON, Newcomers
 from canary.controller.observe import Observation, observe, subjects
 from canary.controller.plans import InForce, Plans
 from canary.controller.pods import PullErrors
-from canary.controller.queue import Key
 from canary.controller.shim import annotation_faults
 from canary.controller.sides import Sight
 from canary.controller.tell import About

@@ -10,10 +10,10 @@ from datetime import timedelta
 
 import structlog
 
+from canary.controller.due import Key
 from canary.controller.indexes import canaries_of
 from canary.controller.merge import exact
 from canary.controller.names import resource_version, uid_of
-from canary.controller.queue import Key
 from canary.controller.tell import About, Teller, is_generated
 from canary.ports import CANARY, DEPLOYMENT, Cluster, ref_of
 from canary.rollout.model import Fault, Notice

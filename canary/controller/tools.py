@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from canary.controller.announcing import Announcer
 from canary.controller.asking import Asker
 from canary.controller.config import Configs
+from canary.controller.due import Key
 from canary.controller.echoes import Echoes
 from canary.controller.grouping import Grouper
-from canary.controller.queue import Key, KeyQueue
+from canary.controller.haste import Haste
+from canary.controller.queue import KeyQueue
 from canary.controller.tell import Teller
 from canary.controller.witness import Witness
 from canary.ports import Clock, Cluster, Metrics
@@ -24,16 +26,16 @@ class Turns:
     def __init__(self, passes: Callable[[], KeyQueue]) -> None:
         self._passes = passes
 
-    def wake(self, key: Key, *, first: bool = False) -> None:
+    def wake(self, key: Key, haste: Haste) -> None:
         """Ask for a pass (KeyQueue.add)."""
-        self._passes().add(key, first=first)
+        self._passes().add(key, haste)
 
     def busy(self) -> bool:
         """Return whether canaries wait for a pass."""
         return len(self._passes()) > 0
 
     async def give_way(self, key: Key | None = None) -> bool:
-        """Let the passes begin that wait; return whether there were any (KeyQueue.give_way)."""
+        """Let the passes begin that wait and are in a hurry; return whether there were any (KeyQueue.give_way)."""
         return await self._passes().give_way(key)
 
     def is_outdated(self, key: Key) -> bool:

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from canary.controller.concerns import Concerns
+from canary.controller.due import Key
 from canary.controller.echoes import Echoes
+from canary.controller.haste import Haste
 from canary.controller.indexes import TEMPLATES, pairs
 from canary.controller.names import HASH_LABEL, ROLE, TARGET, labels_of, target_of
 from canary.controller.news import News
-from canary.controller.queue import Key
 from canary.controller.scalers import KINDS as SCALERS
 from canary.ports import (
     CANARY,
@@ -71,18 +72,18 @@ class Watch:
 
     def changed(self, event: Watched) -> None:
         """Wake every canary that the change concerns; nobody for what no pass looks at."""
-        kind = event.ref.kind
-        if not self._news.has(event):
+        kind, haste = event.ref.kind, self._news.of(event)
+        if haste is None:
             return
         if kind == CANARY:
-            self._canary_changed(event)
+            self._canary_changed(event, haste)
         elif kind in (CONFIG_MAP, SECRET):
-            self._wake_keys(self._concerned(event))
-            self._wake_owner(event)
-        elif not self._wake_owner(event):
-            self._wake_keys(self._around(event))
+            self._wake_keys(self._concerned(event), haste)
+            self._wake_owner(event, haste)
+        elif not self._wake_owner(event, haste):
+            self._wake_keys(self._around(event), haste)
 
-    def _canary_changed(self, event: Watched) -> None:
+    def _canary_changed(self, event: Watched, haste: Haste) -> None:
         key = (event.ref.namespace, event.ref.name)
         before = self._canaries.aimed_at(key)
         if event.change is Change.DELETED:
@@ -90,13 +91,12 @@ class Watch:
         else:
             self._canaries.note(key, event.manifest)
         target = (key[0], target_of(event.manifest))
-        if self._echoes.is_echo(key, event):
-            self._wake_keys({*self._canaries.of(target), *self._canaries.of(before or target)} - {key})
-            return
-        self._shim(target)
-        self._wake_keys({key, *self._canaries.of(target), *self._canaries.of(before or target)})
+        self._wake_keys({*self._canaries.of(target), *self._canaries.of(before or target)} - {key}, Haste.REST)
+        if not self._echoes.is_echo(key, event):
+            self._shim(target)
+            self._echoes.wake(key, haste)
 
-    def _wake_owner(self, event: Watched) -> bool:
+    def _wake_owner(self, event: Watched, haste: Haste) -> bool:
         """Wake the canary that an object names as its own in a label; return whether it names one."""
         ref, labelled = event.ref, str(labels_of(event.manifest).get(TARGET, ""))
         if ref.kind == DEPLOYMENT:
@@ -104,7 +104,8 @@ class Watch:
         if not labelled or ref.kind == SERVICE:
             return False
         beside = ref.kind in BESIDE
-        self._wake_keys(self._canaries.of((ref.namespace, labelled)) if beside else self._canaries.named(labelled))
+        whose = self._canaries.of((ref.namespace, labelled)) if beside else self._canaries.named(labelled)
+        self._wake_keys(whose, haste)
         return ref.kind not in (REPLICA_SET, POD)
 
     def _around(self, event: Watched) -> Iterable[Key]:
@@ -173,9 +174,9 @@ class Watch:
         for target in targets:
             yield from self._canaries.of((namespace, target))
 
-    def _wake_keys(self, keys: Iterable[Key]) -> None:
+    def _wake_keys(self, keys: Iterable[Key], haste: Haste) -> None:
         for key in tuple(keys):
-            self._echoes.wake(key)
+            self._echoes.wake(key, haste)
 
 
 def _owners(manifest: Manifest) -> Iterator[str]:

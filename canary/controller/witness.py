@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Protocol
 
-from canary.controller.queue import Handler, Key
+from canary.controller.due import Key
+from canary.controller.queue import Handler
 from canary.rollout.model import Check, Status
 
 

@@ -123,9 +123,9 @@ async def _all_at_once(bench: Bench, *groups: Sequence[str]) -> None:
     """In the same second fail and abort those of two groups, which run, and push the fourth; then crash the third."""
     world, (one, two, three, four) = bench.world, groups
     world.watch.forget(PUSHED)  # what counts is the push in the same second as the rest
-    await asyncio.sleep(SCRAPE_S)
     gc.collect()  # of this process, the cluster: with all its objects it would stop everything for a second
     gc.disable()
+    await asyncio.sleep(SCRAPE_S)
     bench.say("all at once")
     await asyncio.gather(world.push(four, ANALYSIS), world.fail(one), world.abort(two))
     for event, names in ((PUSHED, four), (FAILED, one), (ABORTED, two)):

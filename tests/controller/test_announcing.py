@@ -6,7 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from canary.controller.announcing import ROOM, Announcer
-from canary.controller.queue import Key
+from canary.controller.due import Key
 from canary.controller.tell import About, Teller
 from canary.errors import Unavailable
 from canary.ports import CANARY, EVENT

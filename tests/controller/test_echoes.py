@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from canary.controller.due import Key
 from canary.controller.echoes import Echoes
-from canary.controller.queue import Key
 from canary.ports import CANARY, Change, Watched
 from meshes.contract import Manifest
 from tests.builders import canary, ref
@@ -41,7 +41,7 @@ class Woken(list[Key]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.echoes = Echoes(wake=self.append)
+        self.echoes = Echoes(wake=lambda key, _: self.append(key))
         self.echoes.expect(KEY, live(), WRITTEN)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from canary.clients.trimming import trimmed
+from canary.controller.haste import Haste
 from canary.controller.news import News
 from canary.ports import CANARY, DEPLOYMENT, ENDPOINT_SLICE, POD, REPLICA_SET, Change, Watched
 from meshes.contract import Kind, ObjectRef
@@ -32,8 +33,8 @@ def event(kind: Kind, change: Change = Change.MODIFIED, **more: Any) -> Watched:
 def is_news(first: Watched, second: Watched) -> bool:
     """Whether the second event is, after the first, which always is."""
     news = News()
-    assert news.has(first)
-    return news.has(second)
+    assert news.of(first) is not None
+    return news.of(second) is not None
 
 
 @pytest.mark.parametrize(
@@ -94,10 +95,10 @@ def test_what_a_pass_looks_at_is_news(kind: Kind, more: dict[str, Any]) -> None:
 @pytest.mark.parametrize("kind", OBJECTS)
 def test_the_end_of_an_object_is_news_and_nothing_is_kept_of_it(kind: Kind) -> None:
     news = News()
-    news.has(event(kind))
-    assert news.has(event(kind, Change.DELETED))
+    news.of(event(kind))
+    assert news.of(event(kind, Change.DELETED)) is Haste.REST
     assert len(news) == 0
-    assert news.has(event(kind, Change.ADDED))
+    assert news.of(event(kind, Change.ADDED)) is not None
 
 
 def test_each_change_of_another_kind_is_news() -> None:

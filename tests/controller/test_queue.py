@@ -9,7 +9,8 @@ from datetime import timedelta
 
 import pytest
 
-from canary.controller.queue import Key, KeyQueue
+from canary.controller.due import Key
+from canary.controller.queue import KeyQueue
 from canary.errors import CanaryError, Conflict, Unavailable
 
 pytestmark = pytest.mark.looptime

@@ -7,7 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from canary.controller.queue import LONGEST_COURTESY_S, SERVED_S, SHORT_TURN_S, Key, KeyQueue
+from canary.controller.due import SERVED_S, Key
+from canary.controller.haste import Haste
+from canary.controller.queue import LONGEST_COURTESY_S, SHORT_TURN_S, KeyQueue
 from tests.controller.test_queue import A, B, Passes, takes_a_second
 
 pytestmark = pytest.mark.looptime
@@ -90,7 +92,7 @@ async def test_a_pass_that_gives_way_goes_on_once_those_that_waited_began_and_ke
     passes = Passes(gives_way, at_once=1)
     async with passes.running() as queue:
         for key in (A, B):
-            queue.add(key)
+            queue.add(key, Haste.NEWS)
         await asyncio.sleep(10)
     assert order == ["a begins", "b begins", "a goes on", "b goes on"]
 
@@ -108,9 +110,28 @@ async def test_a_pass_gives_way_for_a_second_at_most() -> None:
     passes = Passes(gives_way, at_once=1)
     async with passes.running() as queue:
         for key in (A, B, ("shop", "c")):
-            queue.add(key)
+            queue.add(key, Haste.NEWS)
         await asyncio.sleep(100)
     assert went_on == [LONGEST_COURTESY_S]
+
+
+async def test_a_pass_gives_way_to_none_that_is_in_no_hurry() -> None:
+    went_on: list[tuple[float, bool]] = []
+
+    async def gives_way(key: Key) -> None:
+        if key == A:
+            await asyncio.sleep(1)
+            gave = await passes.queue.give_way()
+            went_on.append((asyncio.get_running_loop().time(), gave))
+        else:
+            await asyncio.sleep(60)
+
+    passes = Passes(gives_way, at_once=1)
+    async with passes.running() as queue:
+        for key in (A, B, ("shop", "c")):
+            queue.add(key)
+        await asyncio.sleep(100)
+    assert went_on == [(1, False)]
 
 
 async def test_a_pass_that_is_outdated_by_what_came_meanwhile_comes_again_before_those_that_were_served() -> None:
@@ -159,9 +180,41 @@ async def test_who_is_in_a_hurry_comes_before_all_that_wait() -> None:
         queue.add(A)
         await asyncio.sleep(0.5)
         queue.add(B)
-        queue.add(A, first=True)  # while it runs, and though it was served just now
+        queue.add(A, Haste.FIRST)  # while it runs, and though it was served just now
         await asyncio.sleep(10)
     assert [key for key, _ in passes.began] == [A, A, B]
+
+
+async def test_who_comes_to_be_in_a_hurry_while_it_waits_comes_before_all_others() -> None:
+    passes = Passes(takes_a_second, at_once=1)
+    others = [("shop", name) for name in "cde"]
+    async with passes.running() as queue:
+        for key in (*others, A, B):
+            queue.add(key)
+        queue.add(B, Haste.NEWS)
+        await asyncio.sleep(0.5)
+        queue.add(A, Haste.FIRST)
+        assert len(queue) == 4
+        await asyncio.sleep(10)
+    assert passes.began == [(key, at) for at, key in enumerate((B, A, *others))]
+
+
+async def test_what_does_not_count_leaves_its_haste_to_the_next() -> None:
+    async def counts_but_once(key: Key) -> None:
+        await asyncio.sleep(1)
+        if key == A and len(passes.times(A)) == 1:
+            passes.queue.does_not_count(A)
+
+    passes = Passes(counts_but_once, at_once=1)
+    async with passes.running() as queue:
+        queue.add(A, Haste.NEWS)
+        await asyncio.sleep(0.5)
+        for key in (B, A, ("shop", "c")):
+            queue.add(key)
+        await asyncio.sleep(1)
+        queue.add(A)
+        await asyncio.sleep(10)
+    assert [key for key, _ in passes.began] == [A, A, B, ("shop", "c"), A]
 
 
 async def test_a_pass_over_a_key_that_is_asked_for_again_gives_way_no_longer() -> None:
@@ -177,7 +230,7 @@ async def test_a_pass_over_a_key_that_is_asked_for_again_gives_way_no_longer() -
     passes = Passes(gives_way, at_once=1)
     async with passes.running() as queue:
         for key in (A, B, ("shop", "c")):
-            queue.add(key)
+            queue.add(key, Haste.NEWS)
         await asyncio.sleep(0.3)
         queue.add(A)
         await asyncio.sleep(100)

@@ -8,13 +8,15 @@ from typing import Any
 import pytest
 
 from canary.app import mesh_named
+from canary.controller.due import Key
 from canary.controller.echoes import Echoes
+from canary.controller.haste import Haste
 from canary.controller.watch import Watch
 from canary.ports import CANARY, DEPLOYMENT, HPA, NAMESPACE, SERVICE
 from canary.sandbox.cluster import InMemoryCluster
 from canary.sandbox.kinds import HTTP_ROUTE, VIRTUAL_SERVICE
 from meshes.contract import Claiming, ObjectRef
-from tests.builders import autoscaler, canary, deployment, http_route, ref, service, virtual_service
+from tests.builders import autoscaler, canary, deployment, http_route, ref, service, settings, virtual_service
 
 pytestmark = pytest.mark.looptime
 
@@ -26,12 +28,12 @@ class Woken:
 
     def __init__(self, cluster: InMemoryCluster) -> None:
         self.cluster = cluster
-        self._woken: set[str] = set()
+        self._woken: dict[str, Haste] = {}
         istio = mesh_named("istio")
         assert isinstance(istio, Claiming)
         self.watch = Watch(
             cluster,
-            echoes=Echoes(wake=lambda key: self._woken.add("/".join(key).removeprefix("shop/"))),
+            echoes=Echoes(wake=self._wake),
             shim=lambda key: None,
             concerned=lambda event: (),
             routing={VIRTUAL_SERVICE: istio.services},
@@ -40,10 +42,18 @@ class Woken:
     async def begun(self) -> None:
         assert await self.since() == {*NAMES, "other/checkout"}
 
-    async def since(self) -> set[str]:
+    def _wake(self, key: Key, haste: Haste) -> None:
+        name = "/".join(key).removeprefix("shop/")
+        self._woken[name] = min(haste, self._woken.get(name, haste))
+
+    async def hasty(self) -> dict[str, Haste]:
+        """Who was woken since last asked, and in how much of a hurry."""
         await asyncio.sleep(5)  # what the simulated controllers do meanwhile is about the same canaries
-        woken, self._woken = self._woken, set()
+        woken, self._woken = self._woken, {}
         return woken
+
+    async def since(self) -> set[str]:
+        return set(await self.hasty())
 
 
 @pytest.fixture
@@ -178,3 +188,16 @@ async def test_a_namespace_wakes_its_own_canaries(woken: Woken) -> None:
     await woken.begun()
     woken.cluster.edit(ObjectRef(NAMESPACE, "", "other"), {"metadata": {"labels": {"a": "b"}}})
     assert await woken.since() == {"other/checkout"}
+
+
+async def test_whoever_changes_more_than_a_canary_waits_for_is_in_a_hurry(woken: Woken) -> None:
+    await woken.begun()
+    woken.cluster.edit(ref(DEPLOYMENT, "cart"), {"spec": {"replicas": 2}})
+    assert await woken.hasty() == {"cart": Haste.REST}
+    woken.cluster.edit(ref(DEPLOYMENT, "cart"), {"metadata": {"labels": {"team": "shop"}}})
+    assert await woken.hasty() == {"cart": Haste.REST}
+    woken.cluster.apply(deployment("cart", image="registry.example/app:2.0"))
+    assert await woken.hasty() == {"cart": Haste.NEWS}
+    for kind in (CANARY, DEPLOYMENT):
+        woken.cluster.edit(ref(kind, "cart"), {"metadata": {"annotations": settings(command="abort")}})
+        assert await woken.hasty() == {"cart": Haste.FIRST}

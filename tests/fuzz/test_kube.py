@@ -123,7 +123,8 @@ def cache_of(kind: Kind, http: Stub) -> tuple[Cache, Reflector]:
     """A cache that the controller's Watch listens to, and what fills it."""
     cluster = KubeCluster(http, [kind], ())
     woken: list[object] = []
-    Watch(cluster, echoes=Echoes(wake=woken.append), shim=woken.append, concerned=lambda event: (), routing={}).start()
+    echoes = Echoes(wake=lambda key, _: woken.append(key))
+    Watch(cluster, echoes=echoes, shim=woken.append, concerned=lambda event: (), routing={}).start()
     resource = Resource(kind=kind, plural="things", namespaced=True, versions=("v1",))
     return cluster._cache, Reflector(http, cluster._cache, resource, "")
 

@@ -6,7 +6,9 @@ import asyncio
 
 import pytest
 
-from canary.controller.queue import Key, KeyQueue
+from canary.controller.due import Key
+from canary.controller.haste import Haste
+from canary.controller.queue import KeyQueue
 from canary.rollout.phases import Phase
 from tests.scenarios.stage import Stage, analysis
 
@@ -91,22 +93,21 @@ async def test_what_takes_traffic_away_is_held_up_by_nobody(
 async def test_answers_by_which_a_check_fails_are_looked_at_first(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[bool] = []
+    asked: list[Haste] = []
     add = KeyQueue.add
 
-    def noted(queue: KeyQueue, key: Key, *, first: bool = False) -> None:
-        asked.append(first)
-        add(queue, key, first=first)
+    def noted(queue: KeyQueue, key: Key, haste: Haste = Haste.REST) -> None:
+        asked.append(haste)
+        add(queue, key, haste)
 
     await stage.onboarded(analysis=analysis({"weight": 20, "duration": "10m"}))
     await stage.pushed("2.0", 20)
     monkeypatch.setattr(KeyQueue, "add", noted)
     await stage.rest(120)
-    assert asked
-    assert True not in asked
+    assert set(asked) == {Haste.REST}
     stage.metrics.set("checkout", bad=1.0)
     await stage.until_phase(Phase.ROLLING_BACK)
-    assert True in asked
+    assert Haste.FIRST in asked
 
 
 async def test_a_push_is_told_once_its_replicaset_is_there_and_not_before(stage: Stage) -> None:
