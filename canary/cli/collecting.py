@@ -2,7 +2,8 @@
 
 The caches of a thousand canaries are big, live long and have no cycles. To look through them stops everything for some
 tenths of a second, so Python may not do that by itself in a burst of events; never to do it would keep what a failed
-request or a cut watch leaves behind. Not its job: what has no cycles, which goes at once.
+request or a cut watch leaves behind. What is new is looked through more often, before it is too much for one moment.
+Not its job: what has no cycles, which goes at once.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ import asyncio
 import gc
 from collections.abc import Awaitable, Callable
 
-FEW_COLLECTIONS = (20_000, 20, 100)
-"""Thresholds of Python's collector by which it hardly ever looks at what is old."""
+FEW_COLLECTIONS = (100_000, 20, 100)
+"""Thresholds of Python's collector by which it looks at what is new when that is much, at what is old hardly ever."""
+MANY = 10_000
+"""New objects that are looked through at a calm moment, some hundredths of a second for the whole."""
 EVERY_S = 300.0
 LATEST_S = 900.0
 """How long a process that is never calm goes without."""
@@ -28,10 +31,22 @@ def collect() -> None:
     gc.freeze()
 
 
+def collect_new() -> None:
+    """Look through what came since the last look, unless it is little; it is not looked through again by this."""
+    new, looks, _ = gc.get_count()
+    if looks or new > MANY:
+        gc.collect(1)
+
+
 async def collecting(
-    collect: Callable[[], None] = collect, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    collect: Callable[[], None] = collect,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    collect_new: Callable[[], None] = collect_new,
 ) -> None:
-    """Collect every five minutes, at a calm moment if there is one within fifteen; until cancelled."""
+    """Collect every five minutes, at a calm moment if there is one within fifteen, and at each calm moment what is new.
+
+    Until cancelled.
+    """
     loop = asyncio.get_running_loop()
     last, calm = loop.time(), 0
     while True:
@@ -43,3 +58,6 @@ async def collecting(
         if since >= LATEST_S or (since >= EVERY_S and calm >= CALM_S):
             collect()
             last, calm = loop.time(), 0
+        elif calm >= CALM_S:
+            collect_new()
+            calm = 0

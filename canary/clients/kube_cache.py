@@ -19,12 +19,13 @@ from canary.clients.indexes import Indexes
 from canary.clients.kube_http import Call, Expired, KubeHttp
 from canary.clients.kube_pages import pages
 from canary.clients.kube_shape import event_in, newest, reading
+from canary.clients.pace import others_first
 from canary.clients.parsed import lines_of, parsed
 from canary.clients.sharing import Sharing
 from canary.clients.trimming import CONTENTS, trimmed
 from canary.errors import CanaryError, NotFound, Rejected
 from canary.index import Index
-from canary.ports import ENDPOINT_SLICE, REPLICA_SET, SECRET, Change, Watched
+from canary.ports import SECRET, Change, Watched
 from meshes.contract import Kind, Manifest, ObjectRef
 
 GONE = 10_000
@@ -41,11 +42,6 @@ LARGEST_EVENT = 16 * 1024 * 1024
 """An object has at most some MiB; a line that goes on is no event."""
 SILENCE_S = 100.0
 """A watch hears a bookmark about once a minute; a connection that is silent for longer is taken for dead."""
-
-FOLLOWS = (REPLICA_SET, ENDPOINT_SLICE)
-"""Kinds whose changes follow from others that were told before."""
-GIVES_WAY_S = 0.1
-"""Seconds for which, after some of them, the next are waited for: in a burst others come first."""
 
 Keep = Callable[[Kind, dict[str, Any]], Manifest]
 """Returns what a cache keeps of an object as the API server sent it."""
@@ -180,7 +176,6 @@ class Reflector:
         self._page = CONTENT_PAGE if resource.kind in CONTENTS else PAGE
         of = NO_HELM if resource.kind == SECRET else of
         self._of = (("fieldSelector", of),) if of else ()
-        self._gives_way_s = GIVES_WAY_S if resource.kind in FOLLOWS and not cache.every else 0.0
         self._failures = 0
         self._expired = 0
         self.filled = asyncio.Event()
@@ -255,7 +250,7 @@ class Reflector:
                     for event in newest([parsed(line) for line in several], self._what, self._cache.every):
                         if not (version := self._take(event, version)):
                             return ""
-                    await asyncio.sleep(self._gives_way_s)
+                    await others_first(self._resource.kind, every=self._cache.every)
         except Expired:
             return ""
         except (OSError, TimeoutError, ValueError) as cut:

@@ -19,7 +19,9 @@ from canary.errors import CanaryError, Conflict, Unavailable
 FIRST_DELAY_S = 0.2
 LONGEST_DELAY_S = 10.0
 LONGEST_COURTESY_S = 1.0
-"""How long a queue waits at most for one that goes first, and a pass that gives way for those in a hurry."""
+"""How long a queue waits at most for another that goes first."""
+GIVES_WAY_S = 3.0
+"""How long a pass that gives way waits at most for those that are in a hurry."""
 SHORT_TURN_S = 0.003
 """A turn of the event loop that takes longer tells that those under way keep the processor busy."""
 LONGEST_TURNS_S = 0.03
@@ -187,7 +189,7 @@ class KeyQueue:
             turned = now
 
     async def give_way(self, key: Key | None = None) -> bool:
-        """Within a pass, let those begin that are in a hurry, for at most LONGEST_COURTESY_S; none is kept out by it.
+        """Within a pass, let those begin that are in a hurry, for at most GIVES_WAY_S; none is kept out by it.
 
         A pass over `key` waits no longer than until it is asked for again. Return whether there were any.
         """
@@ -198,7 +200,7 @@ class KeyQueue:
         self._wake.set()
         try:
             with suppress(TimeoutError):
-                async with asyncio.timeout(LONGEST_COURTESY_S):
+                async with asyncio.timeout(GIVES_WAY_S):
                     await (self._unhurried.wait() if entry is None else self._unhurried_or_asked(entry))
         finally:
             self._running += 1
@@ -234,7 +236,10 @@ class KeyQueue:
         return entry.cut
 
     def does_not_count(self, key: Key) -> None:
-        """Note that the pass over `key` which is under way was none that it waited for: the next comes in its place."""
+        """Note that the pass over `key` which is under way was none that it waited for: the next comes in its place.
+
+        A pass that failed is none, such as one that met a newer version of what it was to write.
+        """
         self._due.does_not_count(key)
         entry = self._entries[key]
         entry.haste = min(entry.haste, entry.had)
@@ -247,6 +252,7 @@ class KeyQueue:
             again_s = None if again is None else again.total_seconds()
         except Exception as failure:  # noqa: BLE001 - a fault in one canary must not stop the others; it is reported
             again_s = self._delay(entry, failure)
+            self.does_not_count(key)
             entry.not_before = asyncio.get_running_loop().time() + again_s
             self._on_failure(key, failure, again_s)
         finally:

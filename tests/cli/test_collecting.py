@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from canary.cli.collecting import EVERY_S, LATEST_S, collect, collecting
+from canary.cli.collecting import EVERY_S, LATEST_S, MANY, collect, collect_new, collecting
 
 pytestmark = pytest.mark.looptime
 
@@ -26,6 +26,28 @@ async def collected(seconds: float, sleep: Callable[[float], Awaitable[None]] = 
 
 async def test_a_calm_process_collects_every_five_minutes() -> None:
     assert await collected(3 * EVERY_S + 1) == [EVERY_S, 2 * EVERY_S, 3 * EVERY_S]
+
+
+async def test_what_is_new_is_looked_through_at_each_calm_moment_and_at_no_other() -> None:
+    loop, looks = asyncio.get_running_loop(), list[float]()
+
+    async def late(seconds: float) -> None:
+        await asyncio.sleep(seconds + 0.05 * (10 < loop.time() < 20))
+
+    task = asyncio.create_task(collecting(lambda: None, late, lambda: looks.append(loop.time())))
+    await asyncio.sleep(30)
+    task.cancel()
+    assert [at < 10 or at > 20 for at in looks] == [True] * len(looks)
+    assert len(looks) == 6
+
+
+@pytest.mark.parametrize("few", [True, False])
+def test_what_is_new_is_looked_through_unless_it_is_little(monkeypatch: pytest.MonkeyPatch, few: bool) -> None:
+    looked: list[int] = []
+    monkeypatch.setattr(gc, "collect", looked.append)
+    monkeypatch.setattr(gc, "get_count", lambda: (MANY + (not few), 0, 3))
+    collect_new()
+    assert looked == ([] if few else [1])
 
 
 async def test_a_busy_process_collects_once_it_is_calm() -> None:

@@ -6,14 +6,16 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import count
 from typing import Any
 
 import pytest
 
 from canary.clients.discovery import Resource
-from canary.clients.kube_cache import GIVES_WAY_S, Cache, Reflector
+from canary.clients.kube_cache import Cache, Reflector
 from canary.clients.kube_http import Call, KubeHttp
 from canary.clients.kube_shape import newest
+from canary.clients.pace import BUSY_S, FOLLOWS_S, SHORT_TURN_S
 from canary.errors import Unavailable
 from canary.ports import CANARY, DEPLOYMENT, ENDPOINT_SLICE, POD, REPLICA_SET, Watched
 from meshes.contract import Kind
@@ -86,8 +88,20 @@ async def test_what_people_and_pods_do_is_taken_the_moment_it_is_told(kind: Kind
 async def test_what_follows_from_others_gives_way_for_a_tenth_of_a_second_and_then_the_newest_counts(
     kind: Kind,
 ) -> None:
-    assert GIVES_WAY_S <= 0.1
+    assert FOLLOWS_S <= 0.1
     assert await heard_of(kind, changes=7, each_s=0.03) == [(0.0, "6"), (0.1, "9"), (0.2, "12"), (0.3, "13")]
+
+
+@pytest.mark.looptime
+async def test_on_a_busy_processor_what_comes_within_some_hundredths_of_a_second_is_taken_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each turn of the event loop takes so long as one that is too long: the clock says so to who asks twice."""
+    loop, asked = asyncio.get_running_loop(), count(1)
+    really = loop.time
+    monkeypatch.setattr("canary.clients.pace.now", lambda: really() + next(asked) * 2 * SHORT_TURN_S)
+    heard = await heard_of(DEPLOYMENT, changes=5, each_s=BUSY_S / 2.4)
+    assert [version for _, version in heard] == ["6", "8", "10", "11"]
 
 
 @pytest.mark.looptime

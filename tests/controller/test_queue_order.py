@@ -9,7 +9,8 @@ import pytest
 
 from canary.controller.due import SERVED_S, Key
 from canary.controller.haste import Haste
-from canary.controller.queue import LONGEST_COURTESY_S, SHORT_TURN_S, KeyQueue
+from canary.controller.queue import GIVES_WAY_S, SHORT_TURN_S, KeyQueue
+from canary.errors import Conflict
 from tests.controller.test_queue import A, B, Passes, takes_a_second
 
 pytestmark = pytest.mark.looptime
@@ -97,7 +98,7 @@ async def test_a_pass_that_gives_way_goes_on_once_those_that_waited_began_and_ke
     assert order == ["a begins", "b begins", "a goes on", "b goes on"]
 
 
-async def test_a_pass_gives_way_for_a_second_at_most() -> None:
+async def test_a_pass_gives_way_for_some_seconds_at_most() -> None:
     went_on: list[float] = []
 
     async def gives_way(key: Key) -> None:
@@ -112,7 +113,7 @@ async def test_a_pass_gives_way_for_a_second_at_most() -> None:
         for key in (A, B, ("shop", "c")):
             queue.add(key, Haste.NEWS)
         await asyncio.sleep(100)
-    assert went_on == [LONGEST_COURTESY_S]
+    assert went_on == [GIVES_WAY_S]
 
 
 async def test_a_pass_gives_way_to_none_that_is_in_no_hurry() -> None:
@@ -197,6 +198,22 @@ async def test_who_comes_to_be_in_a_hurry_while_it_waits_comes_before_all_others
         assert len(queue) == 4
         await asyncio.sleep(10)
     assert passes.began == [(key, at) for at, key in enumerate((B, A, *others))]
+
+
+async def test_a_pass_that_failed_leaves_its_haste_to_the_next() -> None:
+    async def meets_a_newer_version_once(key: Key) -> None:
+        await asyncio.sleep(1)
+        if key == A and len(passes.times(A)) == 1:
+            raise Conflict("changed")
+
+    passes = Passes(meets_a_newer_version_once, at_once=1)
+    async with passes.running() as queue:
+        queue.add(A, Haste.FIRST)
+        await asyncio.sleep(0.5)
+        for key in (B, ("shop", "c"), A):
+            queue.add(key)
+        await asyncio.sleep(10)
+    assert [key for key, _ in passes.began] == [A, A, B, ("shop", "c")]
 
 
 async def test_what_does_not_count_leaves_its_haste_to_the_next() -> None:
