@@ -250,7 +250,7 @@ class Reflector:
                     for event in newest([parsed(line) for line in several], self._what, self._cache.every):
                         if not (version := self._take(event, version)):
                             return ""
-                    await others_first(self._resource.kind, every=self._cache.every)
+                    await others_first(self._resource.kind, len(several), every=self._cache.every)
         except Expired:
             return ""
         except (OSError, TimeoutError, ValueError) as cut:

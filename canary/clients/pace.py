@@ -18,13 +18,18 @@ SHORT_TURN_S = 0.005
 """A turn of the event loop that takes longer tells that there is more to do than can be done at once."""
 BUSY_S = 0.03
 """Seconds for which the next changes of any kind are waited for then."""
+MANY = 4
+"""Changes that came together."""
 
 
-async def others_first(kind: Kind, *, every: bool) -> None:
-    """Wait as long as a watch of this kind is to wait before it reads on; who asks for `every` change waits a turn."""
+async def others_first(kind: Kind, came: int, *, every: bool) -> None:
+    """Wait as long as a watch of this kind is to wait before it reads on, after so many changes that `came` together.
+
+    Who asks for `every` change waits a turn, and so does who gets many at once: they are read together already.
+    """
     began, wait_s = now(), FOLLOWS_S if kind in FOLLOWS and not every else 0.0
     await asyncio.sleep(wait_s)
-    if not every and not wait_s and now() - began > SHORT_TURN_S:
+    if not every and not wait_s and came < MANY and now() - began > SHORT_TURN_S:
         await asyncio.sleep(BUSY_S)
 
 

@@ -40,7 +40,7 @@ def at_latest(status: Status) -> timedelta | None:
 def only_tells(before: Status, decision: Decision, seen: Observation) -> bool:
     """Return whether a pass moves no traffic and begins or ends nothing, so that it may wait for those that do.
 
-    What it writes by is then up to some seconds old (GIVES_WAY_S); each write still meets a conflict where an object changed meanwhile.
+    What it writes by is then some seconds old; each write still meets a conflict where an object changed meanwhile.
     """
     after, split = decision.status, seen.world.split.weight
     same = (after.phase, after.weight, after.revision) == (before.phase, before.weight, before.revision)

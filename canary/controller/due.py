@@ -20,6 +20,8 @@ TOO_LONG_S = 10.0
 """How long a key waits for others whatever their haste."""
 ONE_IN = 4
 """One in so many keys is taken from those that wait too long, while there are any."""
+FEW = 64
+"""Places that were given up and are kept before all are cleared away."""
 
 Key = tuple[str, str]
 """Namespace and name."""
@@ -58,6 +60,8 @@ class Due:
         lately = served if served > since - SERVED_S else 0.0
         place = self._places[key] = (haste, lately, next(self._order), since, key)
         heappush(self._heap, place)
+        if len(self._heap) > 2 * len(self._places) + FEW:
+            self._heap = sorted(self._places.values())
 
     def take(self, now: float) -> Key:
         """Return the next key, which is served now. Raises IndexError when none waits."""

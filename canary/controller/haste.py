@@ -5,11 +5,12 @@ Not its job: the order among those of equal haste (queue), and whom a change con
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
 
 from canary.controller.names import COMMAND, TARGET, annotations_of, labels_of
 from canary.controller.pods import is_ready, trouble
-from canary.ports import CANARY, DEPLOYMENT, POD, Watched
+from canary.ports import CANARY, DEPLOYMENT, POD, Change, Watched
 from meshes.contract import Manifest
 
 
@@ -25,15 +26,38 @@ class Haste(IntEnum):
 
 
 def haste_of(event: Watched, before: Manifest | None) -> Haste:
-    """Return the haste of a change of an object whose state before is known for Deployments and pods; None for new."""
+    """Return the haste of a change of an object whose state before is known for Deployments and pods; None for new.
+
+    What cannot be told, of an object in a form that Kubernetes does not write, is in a hurry.
+    """
+    try:
+        return _haste_of(event, before)
+    except (LookupError, TypeError, ValueError, AttributeError):
+        return Haste.FIRST
+
+
+def of_version(haste: Haste, canary: Manifest | None) -> Haste:
+    """Return the haste for one canary: a new version where one has traffic takes that away, as a revert does."""
+    return Haste.FIRST if haste is Haste.NEWS and canary is not None and _has_traffic(canary) else haste
+
+
+def _haste_of(event: Watched, before: Manifest | None) -> Haste:
     kind, manifest = event.ref.kind, event.manifest
     if kind in (CANARY, DEPLOYMENT) and annotations_of(manifest).get(COMMAND):
         return Haste.FIRST
+    if kind == CANARY:
+        came = event.change is Change.ADDED and _has_traffic(manifest)  # as when this process begins
+        return Haste.FIRST if came else Haste.REST
     if kind == POD and before is not None and _fails(before, manifest):
         return Haste.FIRST
     if kind == DEPLOYMENT and before is not None and not labels_of(manifest).get(TARGET):
         return Haste.REST if before["spec"].get("template") == manifest["spec"].get("template") else Haste.NEWS
     return Haste.REST
+
+
+def _has_traffic(canary: Manifest) -> bool:
+    status = canary.get("status")
+    return isinstance(status, Mapping) and bool(status.get("weight"))
 
 
 def _fails(before: Manifest, pod: Manifest) -> bool:

@@ -7,12 +7,14 @@ doubles with each failure, has jitter, and never passes ten seconds.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import count
 
-from canary.controller.due import Due, Key
+from canary.controller.due import ONE_IN, Due, Key
 from canary.controller.haste import Haste
 from canary.errors import CanaryError, Conflict, Unavailable
 
@@ -21,7 +23,9 @@ LONGEST_DELAY_S = 10.0
 LONGEST_COURTESY_S = 1.0
 """How long a queue waits at most for another that goes first."""
 GIVES_WAY_S = 3.0
-"""How long a pass that gives way waits at most for those that are in a hurry."""
+"""How long a pass that gives way waits for those in a hurry whatever comes; then one in ONE_IN places is for such."""
+HASTY_FAILURES = 2
+"""After more failures in a row a key is in no hurry any more: where many go on failing, they would hold up all else."""
 SHORT_TURN_S = 0.003
 """A turn of the event loop that takes longer tells that those under way keep the processor busy."""
 LONGEST_TURNS_S = 0.03
@@ -45,7 +49,17 @@ class _Entry:
     not_before: float = 0.0
     due_at: float = 0.0
     timer: asyncio.TimerHandle | None = None
-    asked: asyncio.Future[None] | None = None
+    asked: _Back | None = None
+
+
+@dataclass(slots=True)
+class _Back:
+    """A pass that gave way: with `until` or more haste another of its key lets it go on, without a free place."""
+
+    goes_on: asyncio.Future[None]
+    since: float
+    until: Haste
+    has_place: bool = False
 
 
 class KeyQueue:
@@ -72,9 +86,11 @@ class KeyQueue:
         self._entries: dict[Key, _Entry] = {}
         self._due = Due()
         self._wake = asyncio.Event()
-        self._calm, self._unhurried = asyncio.Event(), asyncio.Event()
-        self._notice()
+        self._back: deque[_Back] = deque()
+        self._calm = asyncio.Event()
+        self._calm.set()
         self._running = 0
+        self._freed = count(1)
 
     def __len__(self) -> int:
         """The number of keys that wait for a worker."""
@@ -94,15 +110,13 @@ class KeyQueue:
         """
         entry = self._entries.setdefault(key, _Entry())
         more, entry.haste = haste < entry.haste, min(entry.haste, haste)
+        if entry.asked is not None and haste <= entry.asked.until and not entry.asked.goes_on.done():
+            entry.asked.goes_on.set_result(None)
         if entry.dirty:
             if more and key in self._due:
                 self._due.put(key, entry.haste, entry.due_at)
-                self._notice()
-            return
-        if entry.running:
+        elif entry.running:
             entry.dirty = True
-            if entry.asked is not None and not entry.asked.done():
-                entry.asked.set_result(None)
         elif not self._waits(entry):
             if entry.timer is not None:
                 entry.timer.cancel()
@@ -120,16 +134,8 @@ class KeyQueue:
 
     def _is_due(self, key: Key, entry: _Entry) -> None:
         entry.due_at = asyncio.get_running_loop().time()
+        self._calm.clear()
         self._due.put(key, entry.haste, entry.due_at)
-        self._notice()
-
-    def _notice(self) -> None:
-        """Wake those that wait until no key is due, or none that is in a hurry."""
-        for event, waits in ((self._calm, len(self._due) > 0), (self._unhurried, self._due.hurried)):
-            if waits:
-                event.clear()
-            else:
-                event.set()
 
     def add_after(self, key: Key, delay_s: float) -> None:
         """Ask for a pass in `delay_s` seconds, unless one is asked for before."""
@@ -153,17 +159,34 @@ class KeyQueue:
                 while True:
                     await self._wake.wait()
                     self._wake.clear()
-                    while self._due and self._running < self._at_once:
+                    while (self._due or self._back) and self._running < self._at_once:
                         if self._after is not None:
                             await self._after.quiet()
-                        key, entry = self._begin()
-                        passes.create_task(self._work(key, entry), name=f"pass {key[0]}/{key[1]}")
-                        self._notice()
+                        if not self._one_goes_on():
+                            key, entry = self._begin()
+                            passes.create_task(self._work(key, entry), name=f"pass {key[0]}/{key[1]}")
+                        if not self._due:
+                            self._calm.set()
                         await self._short_turn()
         finally:
             for entry in self._entries.values():
                 if entry.timer is not None:
                     entry.timer.cancel()
+
+    def _one_goes_on(self) -> bool:
+        """Give a free place to the pass that gave way first, unless it waits on; return whether no key may begin."""
+        while self._back and self._back[0].goes_on.done():
+            self._back.popleft()
+        if not self._back:
+            return not self._due
+        late = asyncio.get_running_loop().time() - self._back[0].since > GIVES_WAY_S
+        if self._due.hurried and not (late and next(self._freed) % ONE_IN == 0):
+            return False
+        first = self._back.popleft()
+        first.has_place = True
+        first.goes_on.set_result(None)
+        self._running += 1
+        return True
 
     def _begin(self) -> tuple[Key, _Entry]:
         """Take the key that is to begin next from those that wait; there is one."""
@@ -188,22 +211,26 @@ class KeyQueue:
                 return
             turned = now
 
-    async def give_way(self, key: Key | None = None) -> bool:
-        """Within a pass, let those begin that are in a hurry, for at most GIVES_WAY_S; none is kept out by it.
+    async def give_way(self, key: Key, until: Haste = Haste.REST) -> bool:
+        """Within a pass over `key`, let those begin that are in a hurry, and go on in a free place once none waits.
 
-        A pass over `key` waits no longer than until it is asked for again. Return whether there were any.
+        It goes on at once when the key is asked for with such haste as `until` or more. Return whether it gave way.
         """
-        if self._unhurried.is_set():
+        entry, loop = self._entries[key], asyncio.get_running_loop()
+        if not self._due.hurried:
             return False
-        entry = self._entries.get(key) if key is not None else None
+        if entry.dirty and entry.haste <= until:
+            return True
+        back = entry.asked = _Back(loop.create_future(), loop.time(), until)
+        self._back.append(back)
         self._running -= 1
         self._wake.set()
         try:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(GIVES_WAY_S):
-                    await (self._unhurried.wait() if entry is None else self._unhurried_or_asked(entry))
+            await back.goes_on
         finally:
-            self._running += 1
+            entry.asked = None
+            if not back.has_place:
+                self._running += 1
         return True
 
     async def quiet(self) -> None:
@@ -211,18 +238,6 @@ class KeyQueue:
         with suppress(TimeoutError):
             async with asyncio.timeout(LONGEST_COURTESY_S):
                 await self._calm.wait()
-
-    async def _unhurried_or_asked(self, entry: _Entry) -> None:
-        """Wait until no key that is in a hurry waits for a worker, or this one is asked for."""
-        if entry.dirty:
-            return
-        asked = entry.asked = asyncio.get_running_loop().create_future()
-        unhurried = asyncio.ensure_future(self._unhurried.wait())
-        try:
-            await asyncio.wait((asked, unhurried), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            entry.asked = None
-            unhurried.cancel()
 
     def is_outdated(self, key: Key) -> bool:
         """Return whether a pass that let others go first had better end, since its key was asked for again meanwhile.
@@ -238,7 +253,7 @@ class KeyQueue:
     def does_not_count(self, key: Key) -> None:
         """Note that the pass over `key` which is under way was none that it waited for: the next comes in its place.
 
-        A pass that failed is none, such as one that met a newer version of what it was to write.
+        One that failed is none, as on a newer version of what it was to write; but no more once it goes on failing.
         """
         self._due.does_not_count(key)
         entry = self._entries[key]
@@ -252,7 +267,8 @@ class KeyQueue:
             again_s = None if again is None else again.total_seconds()
         except Exception as failure:  # noqa: BLE001 - a fault in one canary must not stop the others; it is reported
             again_s = self._delay(entry, failure)
-            self.does_not_count(key)
+            if entry.failures <= HASTY_FAILURES:
+                self.does_not_count(key)
             entry.not_before = asyncio.get_running_loop().time() + again_s
             self._on_failure(key, failure, again_s)
         finally:

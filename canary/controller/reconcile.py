@@ -22,6 +22,7 @@ from canary.controller.config import WHILE_FILLING
 from canary.controller.confirm import look_again
 from canary.controller.drift import Drift
 from canary.controller.due import Key
+from canary.controller.haste import Haste
 from canary.controller.jumps import Jumps
 from canary.controller.measure import Measurement
 from canary.controller.memo import Memo
@@ -161,10 +162,9 @@ class Reconciler:
         self._tools.witness.seen(key, decision.status, plan.checks)
         it = Pass(plan=plan, status=decision.status, world=seen.world, now=found.sight.now)
         self._tools.teller.post(it, status, decision.notices, canary["metadata"]["uid"])
-        drift = self._drifts.setdefault(key, Drift(self._tools.clock))
-        cluster = self._tools.cluster
-        act = Act(cluster=cluster, mesh=found.wanted.mesh, seen=seen, decision=decision, canary=written, drift=drift)
-        act.give_way = self._tools.turns.give_way
+        mesh, drift = found.wanted.mesh, self._drifts.setdefault(key, Drift(self._tools.clock))
+        act = Act(cluster=self._tools.cluster, mesh=mesh, seen=seen, decision=decision, canary=written, drift=drift)
+        act.give_way = lambda: self._tools.turns.give_way(key, Haste.FIRST)
         try:
             await act.run()
         except CanaryError as failure:

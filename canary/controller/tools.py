@@ -34,9 +34,9 @@ class Turns:
         """Return whether canaries wait for a pass."""
         return len(self._passes()) > 0
 
-    async def give_way(self, key: Key | None = None) -> bool:
+    async def give_way(self, key: Key, until: Haste = Haste.REST) -> bool:
         """Let the passes begin that wait and are in a hurry; return whether there were any (KeyQueue.give_way)."""
-        return await self._passes().give_way(key)
+        return await self._passes().give_way(key, until)
 
     def is_outdated(self, key: Key) -> bool:
         """Return whether a pass that gave way had better end (KeyQueue.is_outdated)."""

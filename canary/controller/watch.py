@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from canary.controller.concerns import Concerns
 from canary.controller.due import Key
 from canary.controller.echoes import Echoes
-from canary.controller.haste import Haste
+from canary.controller.haste import Haste, of_version
 from canary.controller.indexes import TEMPLATES, pairs
 from canary.controller.names import HASH_LABEL, ROLE, TARGET, labels_of, target_of
 from canary.controller.news import News
@@ -176,7 +176,7 @@ class Watch:
 
     def _wake_keys(self, keys: Iterable[Key], haste: Haste) -> None:
         for key in tuple(keys):
-            self._echoes.wake(key, haste)
+            self._echoes.wake(key, of_version(haste, self._cluster.get(ObjectRef(CANARY, *key))))
 
 
 def _owners(manifest: Manifest) -> Iterator[str]:

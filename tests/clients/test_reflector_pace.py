@@ -15,7 +15,7 @@ from canary.clients.discovery import Resource
 from canary.clients.kube_cache import Cache, Reflector
 from canary.clients.kube_http import Call, KubeHttp
 from canary.clients.kube_shape import newest
-from canary.clients.pace import BUSY_S, FOLLOWS_S, SHORT_TURN_S
+from canary.clients.pace import BUSY_S, FOLLOWS_S, MANY, SHORT_TURN_S, others_first
 from canary.errors import Unavailable
 from canary.ports import CANARY, DEPLOYMENT, ENDPOINT_SLICE, POD, REPLICA_SET, Watched
 from meshes.contract import Kind
@@ -102,6 +102,18 @@ async def test_on_a_busy_processor_what_comes_within_some_hundredths_of_a_second
     monkeypatch.setattr("canary.clients.pace.now", lambda: really() + next(asked) * 2 * SHORT_TURN_S)
     heard = await heard_of(DEPLOYMENT, changes=5, each_s=BUSY_S / 2.4)
     assert [version for _, version in heard] == ["6", "8", "10", "11"]
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize(("came", "waits_s"), [(MANY - 1, BUSY_S), (MANY, 0.0)])
+async def test_changes_that_came_together_already_wait_for_no_others(
+    monkeypatch: pytest.MonkeyPatch, came: int, waits_s: float
+) -> None:
+    loop, asked = asyncio.get_running_loop(), count(1)
+    monkeypatch.setattr("canary.clients.pace.now", lambda: next(asked) * 2 * SHORT_TURN_S)
+    began = loop.time()
+    await others_first(POD, came, every=False)
+    assert loop.time() - began == pytest.approx(waits_s)
 
 
 @pytest.mark.looptime

@@ -58,3 +58,14 @@ def test_one_in_some_is_who_waits_longest_once_that_is_too_long() -> None:
     assert [number + 1 for number, key in enumerate(taken) if key == A] == [ONE_IN]
     assert [number + 1 for number, key in enumerate(taken) if key == B] == [2 * ONE_IN]
     assert len(due) == 0
+
+
+def test_places_that_were_given_up_are_cleared_away_though_none_of_them_comes_to_the_front() -> None:
+    due = Due()
+    due.put(C, Haste.FIRST, 0.0)
+    for _ in range(1000):
+        due.put(A, Haste.REST, 0.0)
+        due.put(A, Haste.NEWS, 0.0)
+        due.put(B, Haste.REST, 0.0)
+    assert len(due._heap) < 100
+    assert [due.take(0.0) for _ in range(3)] == [C, A, B]

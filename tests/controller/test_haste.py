@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from canary.controller.haste import Haste, haste_of
-from canary.ports import DEPLOYMENT, POD, Change, Watched
+from canary.controller.haste import Haste, haste_of, of_version
+from canary.ports import CANARY, DEPLOYMENT, POD, Change, Watched
 from meshes.contract import Manifest
-from tests.builders import deployment, ref
+from tests.builders import canary, deployment, ref
 
 READY, UNREADY = ({"conditions": [{"type": "Ready", "status": told}]} for told in ("True", "False"))
 
@@ -51,6 +52,34 @@ def test_a_pod_that_fails_comes_first(before: Manifest, after: Manifest) -> None
 )
 def test_what_else_becomes_of_a_pod_is_in_no_hurry(before: Manifest | None, after: Manifest) -> None:
     assert haste(before, after) is Haste.REST
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [
+        {"metadata": {"name": "a"}, "status": {"containerStatuses": [{"restartCount": 1}]}},
+        {"metadata": {"name": "a"}, "status": {"containerStatuses": [{"name": "app", "restartCount": "many"}]}},
+        {"metadata": {"name": "a"}, "status": {"containerStatuses": ["app"]}},
+        {"metadata": {"name": "a"}, "status": {"conditions": [{"type": "Ready"}]}},
+        {"metadata": {"name": "a"}, "status": "strange"},
+    ],
+)
+def test_what_cannot_be_told_of_a_pod_is_in_a_hurry_and_no_error(strange: Manifest) -> None:
+    assert haste(pod(READY), strange) is Haste.FIRST
+    assert haste(strange, pod(READY)) in (Haste.FIRST, Haste.REST)
+
+
+@pytest.mark.parametrize(("weight", "came"), [(20, Haste.FIRST), (0, Haste.REST)])
+def test_who_has_traffic_comes_first_when_the_process_begins_and_when_its_version_is_taken_back(
+    weight: int, came: Haste
+) -> None:
+    running = {**canary(), "status": {"weight": weight}}
+    told = Watched(change=Change.ADDED, ref=ref(CANARY), manifest=running)
+    assert haste_of(told, None) is came
+    assert haste_of(replace(told, change=Change.MODIFIED), None) is Haste.REST
+    assert of_version(Haste.NEWS, running) is (Haste.FIRST if weight else Haste.NEWS)
+    assert of_version(Haste.REST, running) is Haste.REST
+    assert of_version(Haste.NEWS, None) is Haste.NEWS
 
 
 def test_a_new_template_is_news_but_for_one_that_is_seen_for_the_first_time_or_our_own() -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from canary.controller.due import SERVED_S, Key
 from canary.controller.haste import Haste
-from canary.controller.queue import GIVES_WAY_S, SHORT_TURN_S, KeyQueue
-from canary.errors import Conflict
+from canary.controller.queue import HASTY_FAILURES, SHORT_TURN_S
+from canary.errors import CanaryError, Conflict
 from tests.controller.test_queue import A, B, Passes, takes_a_second
 
 pytestmark = pytest.mark.looptime
@@ -43,31 +43,6 @@ async def test_nobody_waits_for_ever_behind_those_that_always_come_anew() -> Non
     assert [at - 20.5 for at in passes.times(B)] == [0.5]
 
 
-async def test_a_queue_lets_another_go_first_but_not_for_ever() -> None:
-    first = Passes(takes_a_second, at_once=1)
-    told: list[float] = []
-
-    async def tell(_: Key) -> None:
-        told.append(asyncio.get_running_loop().time())
-
-    behind = KeyQueue(tell, on_failure=lambda *_: None, jitter=lambda: 1.0, after=first.queue)
-    async with first.running() as queue:
-        telling = asyncio.create_task(behind.run())
-        queue.add(A)
-        queue.add(B)
-        await asyncio.sleep(0.2)
-        behind.add(A)
-        await asyncio.sleep(10)
-        for name in "abcdef":
-            queue.add(("shop", name))
-        await asyncio.sleep(0.1)
-        behind.add(A)
-        await asyncio.sleep(10)
-        telling.cancel()
-        await asyncio.wait([telling])
-    assert told == [pytest.approx(1.0), pytest.approx(10.2 + 0.1 + 1.0)]
-
-
 async def test_who_was_served_long_ago_waits_behind_nobody_that_came_later() -> None:
     passes = Passes(takes_a_second, at_once=1)
     async with passes.running() as queue:
@@ -79,81 +54,6 @@ async def test_who_was_served_long_ago_waits_behind_nobody_that_came_later() -> 
         queue.add(("shop", "c"))
         await asyncio.sleep(10)
     assert [key for key, _ in passes.began] == [A, B, A, ("shop", "c")]
-
-
-async def test_a_pass_that_gives_way_goes_on_once_those_that_waited_began_and_keeps_nobody_out() -> None:
-    order: list[str] = []
-
-    async def gives_way(key: Key) -> None:
-        order.append(f"{key[1]} begins")
-        await asyncio.sleep(1)
-        await passes.queue.give_way()
-        order.append(f"{key[1]} goes on")
-
-    passes = Passes(gives_way, at_once=1)
-    async with passes.running() as queue:
-        for key in (A, B):
-            queue.add(key, Haste.NEWS)
-        await asyncio.sleep(10)
-    assert order == ["a begins", "b begins", "a goes on", "b goes on"]
-
-
-async def test_a_pass_gives_way_for_some_seconds_at_most() -> None:
-    went_on: list[float] = []
-
-    async def gives_way(key: Key) -> None:
-        if key == A:
-            await passes.queue.give_way()
-            went_on.append(asyncio.get_running_loop().time())
-        else:
-            await asyncio.sleep(60)
-
-    passes = Passes(gives_way, at_once=1)
-    async with passes.running() as queue:
-        for key in (A, B, ("shop", "c")):
-            queue.add(key, Haste.NEWS)
-        await asyncio.sleep(100)
-    assert went_on == [GIVES_WAY_S]
-
-
-async def test_a_pass_gives_way_to_none_that_is_in_no_hurry() -> None:
-    went_on: list[tuple[float, bool]] = []
-
-    async def gives_way(key: Key) -> None:
-        if key == A:
-            await asyncio.sleep(1)
-            gave = await passes.queue.give_way()
-            went_on.append((asyncio.get_running_loop().time(), gave))
-        else:
-            await asyncio.sleep(60)
-
-    passes = Passes(gives_way, at_once=1)
-    async with passes.running() as queue:
-        for key in (A, B, ("shop", "c")):
-            queue.add(key)
-        await asyncio.sleep(100)
-    assert went_on == [(1, False)]
-
-
-async def test_a_pass_that_is_outdated_by_what_came_meanwhile_comes_again_before_those_that_were_served() -> None:
-    outdated: list[bool] = []
-
-    async def gives_way(key: Key) -> None:
-        if key == A and len(outdated) < 3:
-            passes.queue.add(A)
-            outdated.append(passes.queue.is_outdated(A))
-        await asyncio.sleep(1)
-
-    passes = Passes(gives_way, at_once=1)
-    async with passes.running() as queue:
-        await asyncio.sleep(100)
-        queue.add(B)
-        await asyncio.sleep(0.5)
-        queue.add(A)
-        queue.add(B)
-        await asyncio.sleep(10)
-    assert outdated == [True, False, True]
-    assert [key for key, _ in passes.began] == [B, A, A, B, A, A]
 
 
 async def test_after_a_pass_that_does_not_count_a_key_comes_before_those_that_were_served() -> None:
@@ -200,6 +100,22 @@ async def test_who_comes_to_be_in_a_hurry_while_it_waits_comes_before_all_others
     assert passes.began == [(key, at) for at, key in enumerate((B, A, *others))]
 
 
+async def test_who_goes_on_failing_is_in_no_hurry_any_more() -> None:
+    async def fails(key: Key) -> None:
+        await asyncio.sleep(1)
+        if key == A:
+            raise CanaryError("refused")
+
+    passes = Passes(fails, at_once=1)
+    async with passes.running() as queue:
+        queue.add(A, Haste.FIRST)
+        await asyncio.sleep(3.7)  # the third pass has just failed
+        for key in (B, ("shop", "c")):
+            queue.add(key)
+        await asyncio.sleep(10)
+    assert [key for key, _ in passes.began][: HASTY_FAILURES + 4] == [*[A] * (HASTY_FAILURES + 1), B, ("shop", "c"), A]
+
+
 async def test_a_pass_that_failed_leaves_its_haste_to_the_next() -> None:
     async def meets_a_newer_version_once(key: Key) -> None:
         await asyncio.sleep(1)
@@ -232,26 +148,6 @@ async def test_what_does_not_count_leaves_its_haste_to_the_next() -> None:
         queue.add(A)
         await asyncio.sleep(10)
     assert [key for key, _ in passes.began] == [A, A, B, ("shop", "c"), A]
-
-
-async def test_a_pass_over_a_key_that_is_asked_for_again_gives_way_no_longer() -> None:
-    went_on: list[tuple[float, bool]] = []
-
-    async def gives_way(key: Key) -> None:
-        if key == A and not went_on:
-            gave = await passes.queue.give_way(A)
-            went_on.append((asyncio.get_running_loop().time(), gave))
-        elif key != A:
-            await asyncio.sleep(60)
-
-    passes = Passes(gives_way, at_once=1)
-    async with passes.running() as queue:
-        for key in (A, B, ("shop", "c")):
-            queue.add(key, Haste.NEWS)
-        await asyncio.sleep(0.3)
-        queue.add(A)
-        await asyncio.sleep(100)
-    assert went_on == [(0.3, True)]
 
 
 @pytest.mark.parametrize(("busy", "order"), [(True, ["a 3", "b 0"]), (False, ["b 0", "a 3"])])

@@ -198,6 +198,10 @@ async def test_whoever_changes_more_than_a_canary_waits_for_is_in_a_hurry(woken:
     assert await woken.hasty() == {"cart": Haste.REST}
     woken.cluster.apply(deployment("cart", image="registry.example/app:2.0"))
     assert await woken.hasty() == {"cart": Haste.NEWS}
+    woken.cluster.edit(ref(CANARY, "cart"), {"status": {"weight": 20}}, subresource="status")
+    await woken.hasty()
+    woken.cluster.apply(deployment("cart", image="registry.example/app:1.0"))
+    assert await woken.hasty() == {"cart": Haste.FIRST}
     for kind in (CANARY, DEPLOYMENT):
         woken.cluster.edit(ref(kind, "cart"), {"metadata": {"annotations": settings(command="abort")}})
         assert await woken.hasty() == {"cart": Haste.FIRST}

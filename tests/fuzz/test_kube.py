@@ -50,7 +50,11 @@ POD_LIVE = live(
             "managedFields": [{"manager": "kubelet", "operation": "Update", "time": "2026-01-01T00:00:00Z"}],
         },
         "spec": {"containers": []},
-        "status": {"phase": "Running"},
+        "status": {
+            "phase": "Running",
+            "conditions": [{"type": "Ready", "status": "True"}],
+            "containerStatuses": [{"name": "app", "restartCount": 0, "state": {"running": {}}}],
+        },
     }
 )
 LIST = {"kind": "List", "apiVersion": "v1", "metadata": {"resourceVersion": "9"}, "items": [*OBJECTS, POD_LIVE]}

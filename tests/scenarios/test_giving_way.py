@@ -20,7 +20,7 @@ def gave_way(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int | 
     """The weight of the route and the size of the candidate, at each moment in which a pass lets others go first."""
     found: list[tuple[int | None, int]] = []
 
-    async def give_way(_: KeyQueue, key: Key | None = None) -> bool:
+    async def give_way(_: KeyQueue, key: Key, until: Haste = Haste.REST) -> bool:
         found.append((stage.weight, stage.candidate[0]))
         return False
 
@@ -56,7 +56,7 @@ async def test_a_pass_that_waited_while_something_changed_looks_anew_and_writes_
     await stage.onboarded(analysis=analysis({"weight": 20, "duration": "10m"}))
     await stage.pushed("2.0", 20)
 
-    async def aborted_meanwhile(_: KeyQueue, key: Key | None = None) -> bool:
+    async def aborted_meanwhile(_: KeyQueue, key: Key, until: Haste = Haste.REST) -> bool:
         if stage.status.phase is Phase.PROGRESSING:
             stage.command("abort")
             await asyncio.sleep(0.1)
