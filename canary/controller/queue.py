@@ -214,10 +214,11 @@ class KeyQueue:
     async def give_way(self, key: Key, until: Haste = Haste.REST) -> bool:
         """Within a pass over `key`, let those begin that are in a hurry, and go on in a free place once none waits.
 
-        It goes on at once when the key is asked for with such haste as `until` or more. Return whether it gave way.
+        It goes on at once when the key is asked for with such haste as `until` or more, and gives no way if it has more
+        itself, as the next try of what failed. Return whether it gave way.
         """
         entry, loop = self._entries[key], asyncio.get_running_loop()
-        if not self._due.hurried:
+        if entry.had < until or not self._due.hurried:
             return False
         if entry.dirty and entry.haste <= until:
             return True

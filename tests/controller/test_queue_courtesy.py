@@ -45,7 +45,7 @@ async def test_a_pass_that_gives_way_goes_on_once_those_that_waited_began_and_ke
     async def gives_way(key: Key) -> None:
         order.append(f"{key[1]} begins")
         await asyncio.sleep(1)
-        await passes.queue.give_way(key)
+        await passes.queue.give_way(key, Haste.FIRST)
         order.append(f"{key[1]} goes on")
 
     passes = Passes(gives_way, at_once=1)
@@ -61,7 +61,7 @@ async def test_passes_that_go_on_leave_room_for_who_comes_in_a_hurry() -> None:
 
     async def tidies_up(key: Key) -> None:
         if key != A:
-            await passes.queue.give_way(key)
+            await passes.queue.give_way(key, Haste.FIRST)
         await asyncio.sleep(1)
 
     passes = Passes(tidies_up, at_once=2)
@@ -80,7 +80,7 @@ async def test_a_pass_that_gave_way_for_long_gets_one_in_some_places_whoever_is_
 
     async def gives_way(key: Key) -> None:
         if key == A:
-            await passes.queue.give_way(key)
+            await passes.queue.give_way(key, Haste.FIRST)
             went_on.append(asyncio.get_running_loop().time())
         else:
             passes.queue.add(key, Haste.FIRST)
@@ -101,7 +101,7 @@ async def test_a_pass_gives_way_to_none_that_is_in_no_hurry() -> None:
     async def gives_way(key: Key) -> None:
         if key == A:
             await asyncio.sleep(1)
-            gave = await passes.queue.give_way(key)
+            gave = await passes.queue.give_way(key, Haste.FIRST)
             went_on.append((asyncio.get_running_loop().time(), gave))
         else:
             await asyncio.sleep(60)
@@ -160,6 +160,7 @@ async def test_a_pass_over_a_key_that_is_asked_for_again_gives_way_no_longer() -
 
     async def gives_way(key: Key) -> None:
         if key == A and not went_on:
+            await asyncio.sleep(0.2)
             gave = await passes.queue.give_way(A)
             went_on.append((asyncio.get_running_loop().time(), gave))
         elif key != A:
@@ -167,9 +168,30 @@ async def test_a_pass_over_a_key_that_is_asked_for_again_gives_way_no_longer() -
 
     passes = Passes(gives_way, at_once=1)
     async with passes.running() as queue:
-        for key in (A, B, ("shop", "c")):
+        queue.add(A)
+        await asyncio.sleep(0.1)
+        for key in (B, ("shop", "c")):
             queue.add(key, Haste.NEWS)
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.2)
         queue.add(A)
         await asyncio.sleep(100)
     assert went_on == [(0.3, True)]
+
+
+@pytest.mark.parametrize("haste", [Haste.FIRST, Haste.NEWS])
+async def test_a_pass_that_is_in_a_hurry_itself_does_not_wait_to_tell(haste: Haste) -> None:
+    """As the next try of one that met a conflict: the status says already what it is about to do."""
+    gave: list[bool] = []
+
+    async def gives_way(key: Key) -> None:
+        if key == A:
+            await asyncio.sleep(1)
+            gave.append(await passes.queue.give_way(A))
+
+    passes = Passes(gives_way, at_once=1)
+    async with passes.running() as queue:
+        queue.add(A, haste)
+        await asyncio.sleep(0.5)
+        queue.add(B, Haste.FIRST)
+        await asyncio.sleep(10)
+    assert gave == [False]
